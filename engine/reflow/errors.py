@@ -1,0 +1,38 @@
+"""Errors that a user can do something about.
+
+Every one is a sentence for a person: what was found, where, and what was expected. The command line prints
+it as one line on stderr and exits with status 1; a library user catches `ReflowError` or a subclass.
+Anything else that escapes is a bug and keeps its traceback.
+"""
+
+
+class ReflowError(Exception):
+    """Bad input or a failed check, told in one line."""
+
+
+class BadBlockError(ReflowError):
+    """A block or its undo data failed a check: names file, offset, height and what differed."""
+
+
+class SourceError(ReflowError):
+    """The node's files or its RPC cannot be read: missing, unreadable, unreachable, pruned, too old."""
+
+
+class LedgerError(ReflowError):
+    """The ledger cannot be used: other network, newer schema, locked, damaged, or no room to write."""
+
+
+class LabelError(ReflowError):
+    """A label file is wrong: names file and line."""
+
+
+class PriceError(ReflowError):
+    """A price file is wrong: names file and line."""
+
+
+class MethodologyError(ReflowError):
+    """A methodology is wrong: names the key, what was found and what is allowed."""
+
+
+class OutputError(ReflowError):
+    """Results cannot be written where they were asked for."""

@@ -1,0 +1,84 @@
+"""scriptPubKey to address and back, and the account id of a scriptPubKey.
+
+An account is one exact scriptPubKey (METHODOLOGY section 2). Its address, if it has one, is the network's standard
+encoding: base58check for P2PKH and P2SH, bech32 for witness version 0 (BIP 173), bech32m for version 1 and up
+(BIP 350). Scripts without an address (P2PK, bare multisig, OP_RETURN, anything else) are still accounts.
+"""
+
+import hashlib
+
+from embit import base58, bech32
+
+from reflow.network import NETWORKS, Network
+
+
+class AddressError(ValueError):
+    """The text is not an address of the network: says what is wrong with it."""
+
+
+def account_of(script: bytes) -> int:
+    """Account id: the first 8 bytes of SHA-256(scriptPubKey), read as a big-endian signed 64-bit integer.
+
+    The first 16 hex digits of the Electrum protocol's script hash before its byte reversal.
+    """
+    return int.from_bytes(hashlib.sha256(script).digest()[:8], "big", signed=True)
+
+
+def address_of(script: bytes, network: Network) -> str | None:
+    """The standard address of a scriptPubKey on `network`, or None where no standard encoding exists."""
+    if len(script) == 25 and script[:3] == b"\x76\xa9\x14" and script[23:] == b"\x88\xac":
+        return str(base58.encode_check(bytes([network.p2pkh_prefix]) + script[3:23]))
+    if len(script) == 23 and script[:2] == b"\xa9\x14" and script[22:] == b"\x87":
+        return str(base58.encode_check(bytes([network.p2sh_prefix]) + script[2:22]))
+    if witness := _witness_program(script):
+        return str(bech32.encode(network.hrp, *witness))
+    return None
+
+
+def script_of(address: str, network: Network) -> bytes:
+    """The scriptPubKey that an address of `network` pays to.
+
+    Raises AddressError when the checksum is wrong, when the address belongs to another network, or when the text is
+    no address at all.
+    """
+    lower = address.lower()
+    separator = lower.rfind("1")
+    if separator > 0 and lower[:separator] in {known.hrp for known in NETWORKS.values()}:
+        return _script_of_segwit(address, lower[:separator], network)
+    try:
+        payload = base58.decode_check(address)
+    except ValueError as error:
+        fault = "bad checksum" if "Checksum" in str(error) else "not base58 or bech32"
+        raise AddressError(f"{fault}: {address}") from None
+    if len(payload) != 21:
+        raise AddressError(f"{len(payload)} bytes in base58, expected 21: {address}")
+    prefix, digest = payload[0], payload[1:]
+    if prefix == network.p2pkh_prefix:
+        return b"\x76\xa9\x14" + digest + b"\x88\xac"
+    if prefix == network.p2sh_prefix:
+        return b"\xa9\x14" + digest + b"\x87"
+    others = [n.name for n in NETWORKS.values() if prefix in (n.p2pkh_prefix, n.p2sh_prefix)]
+    raise AddressError(_wrong_network(address, others, network))
+
+
+def _script_of_segwit(address: str, hrp: str, network: Network) -> bytes:
+    version, program = bech32.decode(hrp, address)
+    if version is None or program is None:
+        raise AddressError(f"bad checksum: {address}")
+    if hrp != network.hrp:
+        raise AddressError(_wrong_network(address, [n.name for n in NETWORKS.values() if n.hrp == hrp], network))
+    return bytes([version + 0x50 if version else 0, len(program), *program])
+
+
+def _wrong_network(address: str, others: list[str], network: Network) -> str:
+    found = " or ".join(others) if others else "no known network"
+    return f"address of {found}, expected {network.name}: {address}"
+
+
+def _witness_program(script: bytes) -> tuple[int, bytes] | None:
+    """(version, program) of a witness output (BIP 141), or None; version 0 only with 20 or 32 bytes."""
+    if not 4 <= len(script) <= 42 or script[1] != len(script) - 2:
+        return None
+    if script[0] == 0:
+        return (0, script[2:]) if len(script) in (22, 34) else None
+    return (script[0] - 0x50, script[2:]) if 0x51 <= script[0] <= 0x60 else None

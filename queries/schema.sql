@@ -1,0 +1,50 @@
+-- schema: the tables of a ledger (DuckDB), one page.
+--
+-- Conventions
+--   tx            position of a transaction in chain order over the whole ledger, dense from 0 (the coinbase of block 1);
+--                 a block, and under the mediantime clock a day, is a contiguous range of tx
+--   account       first 8 bytes of SHA-256(scriptPubKey), big-endian, signed
+--   value, fees   satoshis
+--   hash, txid    32 bytes in display order: lower(hex(hash)) is what explorers print
+--   time          seconds since 1970 UTC
+-- Rows of every table stand in chain order. Genesis (height 0) is not in the ledger.
+
+-- What the file is: its network and the version of this schema.
+CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
+
+-- One row per block of the best chain.
+CREATE TABLE block (
+    height          INTEGER NOT NULL,
+    hash            BLOB NOT NULL,
+    prev_hash       BLOB NOT NULL,
+    time            BIGINT NOT NULL,    -- header time
+    mediantime      BIGINT NOT NULL,    -- median of the header times of the block and its up to ten predecessors
+    day             DATE NOT NULL,      -- UTC day of mediantime
+    size            INTEGER NOT NULL,   -- serialized bytes, witness included
+    tx_count        INTEGER NOT NULL,   -- coinbase included
+    first_tx        BIGINT NOT NULL,    -- tx of the coinbase
+    fees            BIGINT NOT NULL,    -- debits minus credits of the non-coinbase transactions
+    issuance        BIGINT NOT NULL,    -- credits of the coinbase minus fees
+    transfer_count  BIGINT NOT NULL,    -- positive non-coinbase outputs whose account is not among the inputs of their transaction
+    transfer_value  BIGINT NOT NULL,    -- sum of those outputs
+    digest          BIGINT NOT NULL     -- 64-bit fingerprint of the block's rows in tx, debit and credit
+);
+
+-- One row per transaction, coinbase included.
+CREATE TABLE tx (tx BIGINT NOT NULL, height INTEGER NOT NULL, txid BLOB NOT NULL);
+
+-- One row per input: the account and value of the output that it spends. A coinbase transaction has none.
+CREATE TABLE debit (tx BIGINT NOT NULL, account BIGINT NOT NULL, value BIGINT NOT NULL);
+
+-- One row per output, zero values and unspendable scripts included.
+CREATE TABLE credit (tx BIGINT NOT NULL, account BIGINT NOT NULL, value BIGINT NOT NULL);
+
+-- The scriptSig of each block's coinbase input, where pools sign.
+CREATE TABLE coinbase (height INTEGER NOT NULL, script_sig BLOB NOT NULL);
+
+-- The scriptPubKey behind an account, for accounts that must be printable: every payee of a coinbase.
+CREATE TABLE script (
+    account  BIGINT NOT NULL,
+    script   BLOB NOT NULL,
+    tx       BIGINT NOT NULL            -- the first coinbase that paid it
+);
