@@ -1,0 +1,1 @@
+"""Who owns an account: labels, the common-input closure, mining entities by hop."""

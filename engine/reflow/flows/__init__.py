@@ -1,0 +1,1 @@
+"""What moved between entities each day, and the metrics made of it."""

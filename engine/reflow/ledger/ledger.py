@@ -1,0 +1,244 @@
+"""Open a ledger, append blocks to it, roll blocks back, ask for its tip.
+
+A ledger is one DuckDB file with the tables of queries/schema.sql. Blocks enter and leave whole, in transactions, so the
+tip never stands above rows that are missing (METHODOLOGY section 2, DESIGN "Ledger").
+"""
+
+import hashlib
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+import duckdb
+
+from reflow.errors import LedgerError
+from reflow.ledger.rows import LedgerRows
+from reflow.network import NETWORKS, Network
+from reflow.resources import query
+
+SCHEMA_VERSION: Final = 1
+"""Version of queries/schema.sql; a ledger with a newer one is refused."""
+
+_ROLLED_BACK_BY_TX: Final = ("tx", "debit", "credit", "script")
+_ROLLED_BACK_BY_HEIGHT: Final = ("block", "coinbase")
+
+
+class Tip(NamedTuple):
+    """The last block of a ledger."""
+
+    height: int
+    hash: bytes
+    """In display order."""
+    next_tx: int
+    """The `tx` that the next block's coinbase gets."""
+
+
+class Ledger:
+    """An open ledger; use it as a context manager, or call `close`.
+
+    `con` is the DuckDB connection, for queries of your own. One process at a time may have a ledger open for
+    writing; several may read it while nobody writes.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, network: Network, path: Path | None) -> None:
+        self.con: Final = con
+        self.network: Final = network
+        self.path: Final = path
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None,
+        network: Network | None = None,
+        *,
+        read_only: bool = False,
+        memory: str | None = None,
+        threads: int | None = None,
+    ) -> Self:
+        """Open the ledger at `path`, or make one for `network` if there is none yet; None is a ledger in memory.
+
+        `memory` is DuckDB's limit, such as "4GB"; `threads` its number of threads. Results do not depend on either.
+        Raises LedgerError: no ledger there (read_only, or no network given to make one), another network than asked
+        for, a newer schema, not a ledger at all, or locked by another process.
+        """
+        file = None if path is None else Path(path)
+        exists = file is not None and file.exists()
+        if not exists and (read_only or network is None):
+            raise LedgerError(f"{path}: no ledger there")
+        if file is not None and not exists and not file.absolute().parent.is_dir():
+            raise LedgerError(f"{path}: no folder {file.absolute().parent} to make a ledger in")
+        con = _connect(file, read_only)
+        try:
+            _configure(con, memory, threads)
+            found = _identify(con, file) if exists else _create(con, network)
+            if network is not None and found is not network:
+                raise LedgerError(f"{path}: ledger of network {found.name}, expected {network.name}")
+        except BaseException:
+            con.close()
+            raise
+        return cls(con, found, file)
+
+    def tip(self) -> Tip | None:
+        """The last block, or None while the ledger is empty."""
+        row = self.con.execute(query("tip")).fetchone()
+        return None if row is None else Tip(*row)
+
+    def block_hash(self, height: int) -> bytes | None:
+        """Hash of the block at `height`, in display order; the genesis hash at 0, None above the tip."""
+        if height == 0:
+            return self.network.genesis_hash
+        row = self.con.execute("SELECT hash FROM block WHERE height = $height", {"height": height}).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def recent_times(self) -> list[int]:
+        """Header times of the last ten blocks in chain order, genesis included: the predecessors for mediantime."""
+        rows = self.con.execute(query("recent_times")).fetchall()
+        times = [time for (time,) in rows]
+        return times if len(times) == 10 else [self.network.genesis_time, *times]
+
+    def append(self, rows: LedgerRows) -> None:
+        """Add the rows of consecutive blocks on top of the tip: all tables or none.
+
+        Raises LedgerError when they do not connect to the tip, or when the file cannot be written (disk full).
+        """
+        self._check_connects(rows)
+        with self.transaction():
+            for table, arrow in rows._asdict().items():
+                if table != "script":
+                    self._insert(f"INSERT INTO {table} BY NAME SELECT * FROM incoming", arrow)
+            self._insert(query("append_scripts"), rows.script)
+
+    def roll_back(self, height: int) -> int:
+        """Remove every block above `height`; gives how many. What is left equals a fresh ingest up to there."""
+        row = self.con.execute(
+            "SELECT min(first_tx), count(*) FROM block WHERE height > $height", {"height": height}
+        ).fetchone()
+        if row is None or row[0] is None:
+            return 0
+        first_tx, count = row
+        with self.transaction():
+            for table in _ROLLED_BACK_BY_TX:
+                self.con.execute(f"DELETE FROM {table} WHERE tx >= $first_tx", {"first_tx": first_tx})
+            for table in _ROLLED_BACK_BY_HEIGHT:
+                self.con.execute(f"DELETE FROM {table} WHERE height > $height", {"height": height})
+        return int(count)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) over height, hash and row digest of every block: equal ledgers have equal digests.
+
+        It does not depend on how the blocks came in: files or RPC, batch size, interruptions, reorgs.
+        """
+        digest = hashlib.sha256(self.network.name.encode())
+        for batch in self.con.sql(query("block_digests")).to_arrow_reader(100_000):
+            for name in ("height", "hash", "digest"):
+                column = batch.column(name)
+                digest.update(b"".join(column.to_pylist()) if name == "hash" else column.to_numpy().tobytes())
+        return digest.hexdigest()
+
+    def transaction(self) -> "_Transaction":
+        """A database transaction as a context manager: commits at the end, rolls back on any exception."""
+        return _Transaction(self.con, self.path)
+
+    def close(self) -> None:
+        """Close the file; the ledger cannot be used after that."""
+        self.con.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _check_connects(self, rows: LedgerRows) -> None:
+        tip = self.tip() or Tip(0, self.network.genesis_hash, 0)
+        first = rows.block.slice(0, 1).to_pylist()[0]
+        expected = (tip.height + 1, tip.hash, tip.next_tx)
+        found = (first["height"], first["prev_hash"], first["first_tx"])
+        if found != expected:
+            raise LedgerError(
+                f"block {first['hash'].hex()} does not connect: height {found[0]} on {found[1].hex()} at tx {found[2]}, "
+                f"expected height {expected[0]} on {expected[1].hex()} at tx {expected[2]}"
+            )
+
+    def _insert(self, sql: str, incoming: object) -> None:
+        self.con.register("incoming", incoming)
+        try:
+            self.con.execute(sql)
+        finally:
+            self.con.unregister("incoming")
+
+
+class _Transaction:
+    def __init__(self, con: duckdb.DuckDBPyConnection, path: Path | None) -> None:
+        self._con = con
+        self._path = path
+
+    def __enter__(self) -> None:
+        self._con.begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._con.commit()
+                return
+            self._con.rollback()
+        except duckdb.Error as failed:
+            error = error or failed
+        if isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.TransactionException):
+            raise LedgerError(f"{self._path}: cannot write the ledger: {_one_line(error)}") from error
+
+
+def _connect(file: Path | None, read_only: bool) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(":memory:" if file is None else str(file), read_only=read_only)
+    except duckdb.IOException as error:
+        text = _one_line(error)
+        if "lock" in text.lower():
+            raise LedgerError(f"{file}: ledger is in use by another process ({text})") from None
+        raise LedgerError(f"{file}: cannot open the ledger: {text}") from None
+    except duckdb.Error as error:
+        raise LedgerError(f"{file}: not a ledger: {_one_line(error)}") from None
+
+
+def _configure(con: duckdb.DuckDBPyConnection, memory: str | None, threads: int | None) -> None:
+    if memory is not None:
+        try:
+            con.execute("SET memory_limit = $memory", {"memory": memory})
+        except duckdb.Error as error:
+            raise LedgerError(f"memory limit {memory}: {_one_line(error)}") from None
+    if threads is not None:
+        con.execute("SET threads = $threads", {"threads": threads})
+
+
+def _create(con: duckdb.DuckDBPyConnection, network: Network | None) -> Network:
+    assert network is not None
+    con.begin()
+    con.execute(query("schema"))
+    con.executemany(
+        "INSERT INTO meta VALUES ($key, $value)",
+        [
+            {"key": "network", "value": network.name},
+            {"key": "schema_version", "value": str(SCHEMA_VERSION)},
+        ],
+    )
+    con.commit()
+    return network
+
+
+def _identify(con: duckdb.DuckDBPyConnection, file: Path | None) -> Network:
+    try:
+        meta = dict(con.execute("SELECT key, value FROM meta").fetchall())
+        version = int(meta["schema_version"])
+    except (duckdb.Error, KeyError, ValueError):
+        raise LedgerError(f"{file}: a DuckDB file, but not a ledger: no network and schema_version in it") from None
+    if version > SCHEMA_VERSION:
+        raise LedgerError(f"{file}: ledger has schema {version}, this reflow knows up to {SCHEMA_VERSION}: update reflow")
+    if meta.get("network") not in NETWORKS:
+        raise LedgerError(f"{file}: ledger of network {meta.get('network')}, expected one of {', '.join(NETWORKS)}")
+    return NETWORKS[meta["network"]]
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
