@@ -48,3 +48,25 @@ CREATE TABLE script (
     script   BLOB NOT NULL,
     tx       BIGINT NOT NULL            -- the first coinbase that paid it
 );
+
+-- What is known of the node's files, so that a later ingest reads only what is new. Not part of the ledger's content:
+-- a ledger filled over RPC has the same rows everywhere else.
+CREATE SCHEMA source;
+CREATE TABLE source.folder (path VARCHAR NOT NULL, xor_key BLOB NOT NULL);
+CREATE TABLE source.file (
+    number      INTEGER NOT NULL,       -- of blkNNNNN.dat
+    size        BIGINT NOT NULL,        -- bytes when it was scanned
+    mtime_ns    BIGINT NOT NULL,
+    scanned_to  BIGINT NOT NULL         -- position behind the last block found
+);
+CREATE TABLE source.header (
+    hash         BLOB NOT NULL,         -- here in the byte order of the wire, like prev_hash
+    prev_hash    BLOB NOT NULL,
+    bits         BIGINT NOT NULL,
+    tx_count     BIGINT NOT NULL,
+    file         INTEGER NOT NULL,
+    "offset"     BIGINT NOT NULL,       -- of the block in its file, behind magic and size
+    size         BIGINT NOT NULL,
+    height       INTEGER NOT NULL,      -- -1 while no known chain leads back to genesis
+    work         BLOB NOT NULL          -- of the chain up to this block, 32 bytes big-endian
+);

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 import duckdb
+import pyarrow as pa
 
 from reflow.errors import LedgerError
 from reflow.ledger.rows import LedgerRows
@@ -105,8 +106,8 @@ class Ledger:
         with self.transaction():
             for table, arrow in rows._asdict().items():
                 if table != "script":
-                    self._insert(f"INSERT INTO {table} BY NAME SELECT * FROM incoming", arrow)
-            self._insert(query("append_scripts"), rows.script)
+                    self.insert(table, arrow)
+            self.run(query("append_scripts"), rows.script)
 
     def roll_back(self, height: int) -> int:
         """Remove every block above `height`; gives how many. What is left equals a fresh ingest up to there."""
@@ -160,7 +161,12 @@ class Ledger:
                 f"expected height {expected[0]} on {expected[1].hex()} at tx {expected[2]}"
             )
 
-    def _insert(self, sql: str, incoming: object) -> None:
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Append Arrow rows to a table, columns matched by name; in the transaction that is under way, if one is."""
+        self.run(f"INSERT INTO {table} BY NAME SELECT * FROM incoming", rows)
+
+    def run(self, sql: str, incoming: pa.Table) -> None:
+        """Execute a statement that reads `incoming`."""
         self.con.register("incoming", incoming)
         try:
             self.con.execute(sql)

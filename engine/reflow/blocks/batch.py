@@ -1,0 +1,68 @@
+"""The shape in which every source hands over blocks: the bytes of consecutive blocks and of what they spend."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reflow.network import Network
+
+
+
+class RawBatch(NamedTuple):
+    """Consecutive blocks of the best chain as bytes, with nothing decoded yet.
+
+    Block b of the batch has height first_height + b, its bytes are blocks[block_bounds[b]:block_bounds[b + 1]] and its undo
+    data (the coins it spends, as Bitcoin Core serializes them in rev files) undo[undo_bounds[b]:undo_bounds[b + 1]].
+    """
+
+    first_height: int
+    blocks: NDArray[np.uint8]
+    block_bounds: NDArray[np.int64]
+    undo: NDArray[np.uint8]
+    undo_bounds: NDArray[np.int64]
+    hashes: NDArray[np.uint8]
+    """(blocks, 32): the hash that each block must have, in the byte order of the wire."""
+    offsets: NDArray[np.int64]
+    """Position of each block in its file, for undoing the XOR and for messages."""
+    xor_key: NDArray[np.uint8] | None
+    """The 8 bytes that `blocks` is still XOR-ed with, or None if it is plain."""
+    place: Callable[[int], str]
+    """Where block b of the batch was read from, for a message: file and offset, or the RPC."""
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes of blocks and undo data."""
+        return int(self.block_bounds[-1] + self.undo_bounds[-1])
+
+
+class ChainEnd(NamedTuple):
+    """How far a source can be read."""
+
+    height: int
+    """Height of the last block that can be read; 0 if there is none beyond genesis."""
+    byte_count: int | None
+    """Bytes of blocks still to be read, for a progress bar; None if the source cannot tell."""
+
+
+class BlockSource(Protocol):
+    """Where blocks come from: a node's files or its RPC. Both give the same batches."""
+
+    network: Network
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know about the source, a sentence each, so far."""
+
+    def locate(self, tip_height: int, hash_at: Callable[[int], bytes | None]) -> int:
+        """Height of the last block that the source's best chain and a ledger have in common.
+
+        `tip_height` is the ledger's (0 if it is empty), `hash_at(height)` gives its block hashes in display order.
+        """
+
+    def end(self) -> ChainEnd:
+        """How far the best chain can be read; valid after `locate`."""
+
+    def read(self, first_height: int, last_height: int, batch_bytes: int) -> Iterator[RawBatch]:
+        """The blocks first_height..last_height, in batches of about `batch_bytes`, at least one block each."""

@@ -1,0 +1,263 @@
+"""One batch of raw blocks to columns, with every check that needs no other batch.
+
+Checked here: block hash, Merkle root, witness commitment, one coinbase and in front, undo counts, value ranges,
+debits >= credits per transaction, coinbase <= subsidy + fees. Links between blocks, the chain's work and the undo
+checksums are the source's business.
+"""
+
+from typing import Final, NamedTuple
+
+import coincurve
+import numpy as np
+from numpy.typing import NDArray
+
+from reflow.blocks import kernels
+from reflow.blocks.batch import RawBatch
+from reflow.errors import BadBlockError
+from reflow.network import Network
+
+
+class DecodedBatch(NamedTuple):
+    """Columns of consecutive blocks, rows in chain order; `tx` counts from 0 at the first transaction of the batch."""
+
+    first_height: int
+    byte_count: int
+    hashes: NDArray[np.uint8]
+    """(blocks, 32), in display order."""
+    prev_hashes: NDArray[np.uint8]
+    """(blocks, 32), in display order."""
+    times: NDArray[np.int64]
+    """Header times, seconds since 1970 UTC."""
+    sizes: NDArray[np.int64]
+    """Serialized bytes, witness included."""
+    first_tx: NDArray[np.int64]
+    """(blocks + 1): block b has the transactions first_tx[b] .. first_tx[b + 1] - 1."""
+    sums: NDArray[np.int64]
+    """(blocks, 5): fees, issuance, transfer count, transfer value (sat), digest."""
+    script_sigs: list[bytes]
+    """The coinbase scriptSig of each block."""
+    txids: NDArray[np.uint8]
+    """(transactions, 32), in display order."""
+    debit_tx: NDArray[np.int64]
+    debit_account: NDArray[np.int64]
+    debit_value: NDArray[np.int64]
+    credit_tx: NDArray[np.int64]
+    credit_account: NDArray[np.int64]
+    credit_value: NDArray[np.int64]
+    payee_tx: NDArray[np.int64]
+    """Coinbase transaction of each positive coinbase output."""
+    payee_account: NDArray[np.int64]
+    payee_scripts: list[bytes]
+
+
+class _Layout(NamedTuple):
+    """Where things lie in the bytes of a batch."""
+
+    counts: NDArray[np.int64]
+    first_tx: NDArray[np.int64]
+    first_output: NDArray[np.int64]
+    transactions: NDArray[np.int64]
+    inputs: NDArray[np.int64]
+    outputs: NDArray[np.int64]
+    values: NDArray[np.int64]
+    scripts: NDArray[np.int64]
+
+
+def decode(batch: RawBatch, network: Network) -> DecodedBatch:
+    """The columns of a batch. Raises BadBlockError naming place, height and what differed, at the first fault.
+
+    Undoes the XOR of `batch.blocks` in place. Releases the GIL nearly all the time: call it from several threads.
+    """
+    if batch.xor_key is not None:
+        kernels.unxor(batch.blocks, batch.block_bounds, batch.offsets, batch.xor_key)
+    fault = np.zeros(5, np.int64)
+    layout = _lay_out(batch, fault)
+    txids = np.empty((len(layout.transactions), 32), np.uint8)
+    kernels.hash_transactions(batch.blocks, layout.transactions, txids)
+    _checked(batch, fault, kernels.check_roots(
+        batch.blocks, batch.block_bounds, layout.first_tx, layout.transactions, txids, batch.hashes, fault
+    ))
+    _checked(batch, fault, kernels.check_witnesses(
+        batch.blocks, layout.first_tx, layout.first_output, layout.transactions, layout.outputs, txids, layout.scripts, fault
+    ))
+    debit_value, debit_account = _debits(batch, layout, fault)
+    credit_account = np.empty(len(layout.values), np.int64)
+    kernels.credit_accounts(batch.blocks, layout.scripts, credit_account)
+    txids = np.ascontiguousarray(txids[:, ::-1])
+    sums = np.empty((len(layout.counts), kernels.SUMS), np.int64)
+    heights = range(batch.first_height, batch.first_height + len(layout.counts))
+    subsidies = np.array([network.subsidy(height) for height in heights], np.int64)
+    _checked(batch, fault, kernels.sum_blocks(
+        layout.first_tx, layout.inputs, layout.outputs, subsidies, txids,
+        debit_account, debit_value, credit_account, layout.values, sums, fault,
+    ))
+    return _columns(batch, layout, txids, debit_account, debit_value, credit_account, sums)
+
+
+def input_counts(block: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Inputs of each transaction of one plain block, the coinbase's left out; empty if it does not parse."""
+    bounds = np.array([0, len(block)], np.int64)
+    fault = np.zeros(5, np.int64)
+    counts = np.zeros((1, 3), np.int64)
+    kernels.count_blocks(block, bounds, counts, fault)
+    if fault[0]:
+        return np.empty(0, np.int64)
+    layout = _empty_layout(counts)
+    kernels.lay_out(
+        block, bounds, layout.transactions, layout.inputs, layout.outputs, layout.values, layout.scripts, fault
+    )
+    return layout.inputs[1:]
+
+
+def _empty_layout(counts: NDArray[np.int64]) -> _Layout:
+    transactions, _, outputs = (int(n) for n in counts.sum(axis=0))
+    return _Layout(
+        counts=counts,
+        first_tx=_bounds(counts[:, 0]),
+        first_output=_bounds(counts[:, 2]),
+        transactions=np.empty((transactions, kernels.TX_COLUMNS), np.int64),
+        inputs=np.empty(transactions, np.int64),
+        outputs=np.empty(transactions, np.int64),
+        values=np.empty(outputs, np.int64),
+        scripts=np.empty((outputs, 2), np.int64),
+    )
+
+
+def _lay_out(batch: RawBatch, fault: NDArray[np.int64]) -> _Layout:
+    counts = np.zeros((len(batch.block_bounds) - 1, 3), np.int64)
+    _checked(batch, fault, kernels.count_blocks(batch.blocks, batch.block_bounds, counts, fault))
+    layout = _empty_layout(counts)
+    _checked(batch, fault, kernels.lay_out(
+        batch.blocks, batch.block_bounds,
+        layout.transactions, layout.inputs, layout.outputs, layout.values, layout.scripts, fault,
+    ))
+    return layout
+
+
+def _debits(
+    batch: RawBatch, layout: _Layout, fault: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(values in sat, accounts) of the spent outputs, in chain order."""
+    count = int(layout.counts[:, 1].sum()) - len(layout.counts)
+    values = np.empty(count, np.int64)
+    scripts = np.empty((count, 3), np.int64)
+    points = kernels.lay_out_undo(
+        batch.undo, batch.undo_bounds, layout.first_tx, layout.inputs, values, scripts, fault
+    )
+    _checked(batch, fault, None)
+    ys = np.zeros((max(points, 1), 32), np.uint8)
+    if points:
+        _solve_points(batch, scripts[(scripts[:, 0] == 4) | (scripts[:, 0] == 5)], ys, fault)
+    accounts = np.empty(count, np.int64)
+    kernels.debit_accounts(batch.undo, scripts, ys, accounts)
+    return values, accounts
+
+
+def _solve_points(
+    batch: RawBatch, scripts: NDArray[np.int64], ys: NDArray[np.uint8], fault: NDArray[np.int64]
+) -> None:
+    """Undo data keep x and the parity of y for uncompressed P2PK; the script needs y (SEC 1, section 2.3.4)."""
+    for row, (kind, start, end) in enumerate(scripts.tolist()):
+        compressed = bytes([kind - 2]) + batch.undo[start:end].tobytes()
+        try:
+            point = coincurve.PublicKey(compressed).format(compressed=False)
+        except ValueError:
+            block = int(np.searchsorted(batch.undo_bounds, start, side="right")) - 1
+            fault[:] = (kernels.UNDO_POINT, block, 0, 0, 0)
+            _checked(batch, fault, None)
+        ys[row] = np.frombuffer(point, np.uint8)[33:]
+
+
+def _columns(
+    batch: RawBatch,
+    layout: _Layout,
+    txids: NDArray[np.uint8],
+    debit_account: NDArray[np.int64],
+    debit_value: NDArray[np.int64],
+    credit_account: NDArray[np.int64],
+    sums: NDArray[np.int64],
+) -> DecodedBatch:
+    starts = batch.block_bounds[:-1]
+    headers = batch.blocks[starts[:, None] + np.arange(80)]
+    numbers = np.arange(len(txids))
+    spending = layout.inputs.copy()
+    spending[layout.first_tx[:-1]] = 0
+    payee_rows = _payee_rows(layout)
+    bounds = layout.scripts[payee_rows].tolist()
+    return DecodedBatch(
+        first_height=batch.first_height,
+        byte_count=batch.byte_count,
+        hashes=np.ascontiguousarray(batch.hashes[:, ::-1]),
+        prev_hashes=np.ascontiguousarray(headers[:, 35:3:-1]),
+        times=headers[:, 68:72].copy().view(np.uint32)[:, 0].astype(np.int64),
+        sizes=np.diff(batch.block_bounds),
+        first_tx=layout.first_tx,
+        sums=sums,
+        script_sigs=[_script_sig(batch.blocks, layout.transactions[t]) for t in layout.first_tx[:-1]],
+        txids=txids,
+        debit_tx=np.repeat(numbers, spending),
+        debit_account=debit_account,
+        debit_value=debit_value,
+        credit_tx=np.repeat(numbers, layout.outputs),
+        credit_account=credit_account,
+        credit_value=layout.values,
+        payee_tx=np.repeat(layout.first_tx[:-1], layout.outputs[layout.first_tx[:-1]])[
+            layout.values[_coinbase_rows(layout)] > 0
+        ],
+        payee_account=credit_account[payee_rows],
+        payee_scripts=[batch.blocks[start:end].tobytes() for start, end in bounds],
+    )
+
+
+def _coinbase_rows(layout: _Layout) -> NDArray[np.int64]:
+    """Rows of the coinbase outputs among all outputs."""
+    counts = layout.outputs[layout.first_tx[:-1]]
+    within = np.arange(int(counts.sum())) - np.repeat(_bounds(counts)[:-1], counts)
+    return np.repeat(layout.first_output[:-1], counts) + within
+
+
+def _payee_rows(layout: _Layout) -> NDArray[np.int64]:
+    rows = _coinbase_rows(layout)
+    return rows[layout.values[rows] > 0]
+
+
+def _script_sig(blocks: NDArray[np.uint8], transaction: NDArray[np.int64]) -> bytes:
+    """The coinbase's scriptSig; at most 100 bytes by consensus, so its length is one byte."""
+    start = int(transaction[kernels.TX_INPUTS]) + 37
+    return blocks[start + 1 : start + 1 + int(blocks[start])].tobytes()
+
+
+def _bounds(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    bounds = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=bounds[1:])
+    return bounds
+
+
+_FAULTS: Final = {
+    kernels.CUT_SHORT: "transaction {tx} at byte {found} of the block is cut short: the block has {expected} bytes",
+    kernels.TRAILING_BYTES: "{found} bytes, but its transactions end after {expected}",
+    kernels.BAD_COUNT: "its number of transactions exceeds its bytes or is zero",
+    kernels.NOT_COINBASE: "its first transaction is not a coinbase",
+    kernels.SECOND_COINBASE: "transaction {tx} is a second coinbase",
+    kernels.VALUE_RANGE: "transaction {tx} has an output of {found} sat, expected 0 to {expected}",
+    kernels.MERKLE_ROOT: "Merkle root of its transactions differs from its header",
+    kernels.WITNESS_ROOT: "witness commitment differs from its witnesses",
+    kernels.UNEXPECTED_WITNESS: "transaction {tx} has a witness, but the coinbase commits to none",
+    kernels.BLOCK_HASH: "header hash differs from the one found before",
+    kernels.UNDO_CUT_SHORT: "undo data of transaction {tx} are cut short: {expected} bytes in all",
+    kernels.UNDO_TRAILING_BYTES: "undo data have {found} bytes, but end after {expected}",
+    kernels.UNDO_TRANSACTIONS: "undo data of {found} transactions, expected {expected}",
+    kernels.UNDO_INPUTS: "undo data of transaction {tx} have {found} inputs, expected {expected}",
+    kernels.UNDO_VALUE_RANGE: "undo data of transaction {tx} have a coin of {found} sat, expected 0 to {expected}",
+    kernels.UNDO_POINT: "undo data have a public key that is not on the curve",
+    kernels.OVERSPENT: "transaction {tx} spends {found} sat and pays {expected}: debits must cover credits",
+    kernels.OVERCLAIMED: "coinbase claims {found} sat, expected at most {expected} (subsidy and fees)",
+}
+
+
+def _checked(batch: RawBatch, fault: NDArray[np.int64], _done: None) -> None:
+    """Raise what a kernel found, if it found something."""
+    code, block, tx, found, expected = fault.tolist()
+    if code != kernels.OK:
+        what = _FAULTS[code].format(tx=tx, found=found, expected=expected)
+        raise BadBlockError(f"{batch.place(block)}: block at height {batch.first_height + block}: {what}")

@@ -1,0 +1,647 @@
+"""The decoding kernels: raw blocks and undo data to columns, in compiled loops that release the GIL.
+
+A batch is the bytes of consecutive blocks in one array `raw`, block b at raw[bounds[b]:bounds[b + 1]], and their undo data
+likewise. Each kernel makes one pass and fills arrays that the caller allocated from counts that were *walked*, never
+from counts that the bytes claim. Serialization: Bitcoin developer reference, BIP 144 (segwit); undo data: Bitcoin Core
+`undo.h`, `compressor.h`, `serialize.h` (VARINT).
+
+A kernel that finds a fault stops and writes it to `fault`: (code, block, transaction in the block, found, expected);
+`decode.py` makes the sentence.
+"""
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from reflow.blocks.sha256 import CONTEXT_SIZE, sha256_final, sha256_init, sha256_update
+from reflow.network import MAX_MONEY
+
+# Fault codes, in the order in which the checks run.
+OK: Final = 0
+CUT_SHORT: Final = 1
+TRAILING_BYTES: Final = 2
+BAD_COUNT: Final = 3
+NOT_COINBASE: Final = 4
+SECOND_COINBASE: Final = 5
+VALUE_RANGE: Final = 6
+MERKLE_ROOT: Final = 7
+WITNESS_ROOT: Final = 8
+UNDO_CUT_SHORT: Final = 9
+UNDO_TRAILING_BYTES: Final = 10
+UNDO_TRANSACTIONS: Final = 11
+UNDO_INPUTS: Final = 12
+UNDO_VALUE_RANGE: Final = 13
+UNDO_POINT: Final = 14
+OVERSPENT: Final = 15
+OVERCLAIMED: Final = 16
+BLOCK_HASH: Final = 17
+UNEXPECTED_WITNESS: Final = 18
+
+# Columns of the per-transaction table of positions in `raw`.
+TX_START, TX_INPUTS, TX_WITNESS, TX_END, TX_COLUMNS = 0, 1, 2, 3, 4
+
+_HASH = 32
+
+
+@njit(nogil=True, cache=True)
+def unxor(data, starts, offsets, key):  # type: ignore[no-untyped-def]
+    """Undo Bitcoin Core's obfuscation in place: data[starts[i]:starts[i + 1]] came from file position offsets[i]."""
+    for i in range(len(offsets)):
+        phase = offsets[i] - starts[i]
+        position = starts[i]
+        end = starts[i + 1]
+        while position < end and position & 7:
+            data[position] ^= key[(phase + position) & 7]
+            position += 1
+        word = np.uint64(0)
+        for k in range(8):
+            word |= np.uint64(key[(phase + position + k) & 7]) << np.uint64(8 * k)
+        words = data[position : position + ((end - position) & ~7)].view(np.uint64)
+        for k in range(len(words)):
+            words[k] ^= word
+        for k in range(position + 8 * len(words), end):
+            data[k] ^= key[(phase + k) & 7]
+
+
+@njit(nogil=True, cache=True)
+def _u32(raw, position):  # type: ignore[no-untyped-def]
+    return (
+        np.int64(raw[position])
+        | np.int64(raw[position + 1]) << 8
+        | np.int64(raw[position + 2]) << 16
+        | np.int64(raw[position + 3]) << 24
+    )
+
+
+@njit(nogil=True, cache=True)
+def _i64(raw, position):  # type: ignore[no-untyped-def]
+    return _u32(raw, position) | _u32(raw, position + 4) << 32
+
+
+@njit(nogil=True, cache=True)
+def compact(raw, position, end):  # type: ignore[no-untyped-def]
+    """CompactSize at `position`: (value, position behind it), or (-1, _) if it is cut short or beyond the bytes left.
+
+    Nothing that a size can count takes less than a byte, so a larger value than the bytes left is a fault at once.
+    """
+    if position >= end:
+        return np.int64(-1), position
+    first = np.int64(raw[position])
+    if first < 253:
+        return first, position + 1
+    width = 2 if first == 253 else 4 if first == 254 else 8
+    if position + 1 + width > end:
+        return np.int64(-1), position
+    value = np.int64(0)
+    for k in range(width):
+        value |= np.int64(raw[position + 1 + k]) << (8 * k)
+    position += 1 + width
+    if value < 0 or value > end - position:
+        return np.int64(-1), position
+    return value, position
+
+
+@njit(nogil=True, cache=True)
+def _skip_strings(raw, position, end, count):  # type: ignore[no-untyped-def]
+    """Position behind `count` length-prefixed strings, or -1."""
+    for _ in range(count):
+        size, position = compact(raw, position, end)
+        if size < 0:
+            return np.int64(-1)
+        position += size
+    return position
+
+
+@njit(nogil=True, cache=True)
+def _walk_inputs(raw, position, end, count):  # type: ignore[no-untyped-def]
+    """Position behind `count` inputs, or -1."""
+    for _ in range(count):
+        size, position = compact(raw, position + 36, end)
+        if size < 0 or position + size + 4 > end:
+            return np.int64(-1)
+        position += size + 4
+    return position
+
+
+@njit(nogil=True, cache=True)
+def _walk_outputs(raw, position, end, count):  # type: ignore[no-untyped-def]
+    """Position behind `count` outputs, or -1."""
+    for _ in range(count):
+        size, position = compact(raw, position + 8, end)
+        if size < 0:
+            return np.int64(-1)
+        position += size
+    return position
+
+
+@njit(nogil=True, cache=True)
+def _walk_transaction(raw, start, end, layout):  # type: ignore[no-untyped-def]
+    """(inputs, outputs) of the transaction at `start`, its positions written to `layout`; (-1, _) if it is cut short."""
+    position = start + 4
+    if position + 2 > end:
+        return np.int64(-1), np.int64(0)
+    segwit = raw[position] == 0 and raw[position + 1] == 1
+    if segwit:
+        position += 2
+    layout[TX_START] = start
+    layout[TX_INPUTS] = position
+    inputs, position = compact(raw, position, end)
+    position = _walk_inputs(raw, position, end, inputs) if inputs >= 0 else np.int64(-1)
+    if position < 0:
+        return np.int64(-1), np.int64(0)
+    outputs, position = compact(raw, position, end)
+    position = _walk_outputs(raw, position, end, outputs) if outputs >= 0 else np.int64(-1)
+    layout[TX_WITNESS] = position
+    if segwit:
+        for _ in range(inputs):
+            if position < 0:
+                break
+            items, position = compact(raw, position, end)
+            position = _skip_strings(raw, position, end, items) if items >= 0 else np.int64(-1)
+    if position < 0 or position + 4 > end:
+        return np.int64(-1), np.int64(0)
+    layout[TX_END] = position + 4
+    return inputs, outputs
+
+
+@njit(nogil=True, cache=True)
+def count_blocks(raw, bounds, counts, fault):  # type: ignore[no-untyped-def]
+    """Walk every block: counts[b] = (transactions, inputs with the coinbase's, outputs)."""
+    layout = np.empty(TX_COLUMNS, np.int64)
+    for b in range(len(bounds) - 1):
+        end = bounds[b + 1]
+        transactions, position = compact(raw, bounds[b] + 80, end)
+        if transactions <= 0:
+            fault[:] = (BAD_COUNT, b, 0, transactions, 1)
+            return
+        counts[b, :] = 0
+        for t in range(transactions):
+            inputs, outputs = _walk_transaction(raw, position, end, layout)
+            if inputs < 0:
+                fault[:] = (CUT_SHORT, b, t, position - bounds[b], end - bounds[b])
+                return
+            counts[b, 0] += 1
+            counts[b, 1] += inputs
+            counts[b, 2] += outputs
+            position = layout[TX_END]
+        if position != end:
+            fault[:] = (TRAILING_BYTES, b, transactions - 1, end - bounds[b], position - bounds[b])
+            return
+
+
+@njit(nogil=True, cache=True)
+def _is_coinbase_input(raw, position):  # type: ignore[no-untyped-def]
+    """Whether the outpoint at `position` is the null outpoint."""
+    for k in range(32):
+        if raw[position + k] != 0:
+            return False
+    return _u32(raw, position + 32) == 0xFFFFFFFF
+
+
+@njit(nogil=True, cache=True)
+def _input_position(raw, start):  # type: ignore[no-untyped-def]
+    """Position of the first outpoint behind the CompactSize input count at `start`."""
+    first = raw[start]
+    return start + (1 if first < 253 else 3 if first == 253 else 5 if first == 254 else 9)
+
+
+@njit(nogil=True, cache=True)
+def lay_out(raw, bounds, layout, inputs, outputs, values, scripts, fault):  # type: ignore[no-untyped-def]
+    """Positions of every transaction and output of blocks that `count_blocks` accepted.
+
+    layout[t] = positions of transaction t; inputs[t], outputs[t] = its counts; values[o] = sat of output o;
+    scripts[o] = (start, end) of its scriptPubKey in raw. A transaction with a null outpoint is the coinbase, the first of
+    its block and no other.
+    """
+    t = 0
+    o = 0
+    for b in range(len(bounds) - 1):
+        end = bounds[b + 1]
+        transactions, position = compact(raw, bounds[b] + 80, end)
+        for i in range(transactions):
+            inputs[t], outputs[t] = _walk_transaction(raw, position, end, layout[t])
+            null = inputs[t] == 1 and _is_coinbase_input(raw, _input_position(raw, layout[t, TX_INPUTS]))
+            if null != (i == 0):
+                fault[:] = (SECOND_COINBASE if null else NOT_COINBASE, b, i, int(null), int(i == 0))
+                return
+            position = _walk_inputs(raw, _input_position(raw, layout[t, TX_INPUTS]), end, inputs[t])
+            _, position = compact(raw, position, end)
+            for _ in range(outputs[t]):
+                values[o] = _i64(raw, position)
+                if values[o] < 0 or values[o] > MAX_MONEY:
+                    fault[:] = (VALUE_RANGE, b, i, values[o], MAX_MONEY)
+                    return
+                size, position = compact(raw, position + 8, end)
+                scripts[o, 0] = position
+                position += size
+                scripts[o, 1] = position
+                o += 1
+            position = layout[t, TX_END]
+            t += 1
+
+
+@njit(nogil=True, cache=True)
+def _sha256d(context, digest, data, size):  # type: ignore[no-untyped-def]
+    sha256_init(context)
+    sha256_update(context, data, size)
+    again(context, digest)
+
+
+@njit(nogil=True, cache=True)
+def again(context, digest):  # type: ignore[no-untyped-def]
+    """Finish the hash in `context` and hash its digest once more."""
+    sha256_final(digest, context)
+    sha256_init(context)
+    sha256_update(context, digest, _HASH)
+    sha256_final(digest, context)
+
+
+@njit(nogil=True, cache=True)
+def hash_headers(headers, hashes):  # type: ignore[no-untyped-def]
+    """hashes[i] = SHA-256d of the 80 bytes headers[i], in the byte order of the wire."""
+    context = np.empty(CONTEXT_SIZE, np.uint8)
+    for i in range(len(headers)):
+        _sha256d(context.ctypes.data, hashes[i].ctypes.data, headers[i].ctypes.data, 80)
+
+
+@njit(nogil=True, cache=True)
+def hash_transactions(raw, layout, txids):  # type: ignore[no-untyped-def]
+    """txids[t] = SHA-256d of transaction t without its witness (BIP 141), in the byte order of the wire."""
+    contexts = np.empty(CONTEXT_SIZE, np.uint8)
+    context = contexts.ctypes.data
+    base = raw.ctypes.data
+    for t in range(len(layout)):
+        start, inputs, witness, end = layout[t]
+        sha256_init(context)
+        if inputs == start + 4:
+            sha256_update(context, base + start, end - start)
+        else:
+            sha256_update(context, base + start, 4)
+            sha256_update(context, base + inputs, witness - inputs)
+            sha256_update(context, base + end - 4, 4)
+        again(context, txids[t].ctypes.data)
+
+
+@njit(nogil=True, cache=True)
+def _merkle_root(context, leaves, count):  # type: ignore[no-untyped-def]
+    """Merkle root of leaves[:count] (rows of 32 bytes, one spare row behind them), computed in place in row 0."""
+    while count > 1:
+        if count & 1:
+            leaves[count] = leaves[count - 1]
+            count += 1
+        for i in range(count // 2):
+            _sha256d(context, leaves[i].ctypes.data, leaves[2 * i].ctypes.data, 2 * _HASH)
+        count //= 2
+
+
+@njit(nogil=True, cache=True)
+def differ(a, b):  # type: ignore[no-untyped-def]
+    for k in range(_HASH):
+        if a[k] != b[k]:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True)
+def check_roots(raw, bounds, first_tx, layout, txids, hashes, fault):  # type: ignore[no-untyped-def]
+    """Each block's hash against the expected `hashes`, and its Merkle root against its header."""
+    contexts = np.empty(CONTEXT_SIZE, np.uint8)
+    context = contexts.ctypes.data
+    found = np.empty(_HASH, np.uint8)
+    for b in range(len(bounds) - 1):
+        _sha256d(context, found.ctypes.data, raw[bounds[b] :].ctypes.data, 80)
+        if differ(found, hashes[b]):
+            fault[:] = (BLOCK_HASH, b, 0, 0, 0)
+            return
+        count = first_tx[b + 1] - first_tx[b]
+        leaves = np.empty((count + 1, _HASH), np.uint8)
+        leaves[:count] = txids[first_tx[b] : first_tx[b + 1]]
+        _merkle_root(context, leaves, count)
+        if differ(leaves[0], raw[bounds[b] + 36 : bounds[b] + 68]):
+            fault[:] = (MERKLE_ROOT, b, 0, 0, 0)
+            return
+
+
+@njit(nogil=True, cache=True)
+def _commitment(raw, scripts, first, last):  # type: ignore[no-untyped-def]
+    """Position of the witness commitment in the coinbase's outputs first..last - 1 (the last that fits), or -1."""
+    for o in range(last - 1, first - 1, -1):
+        start = scripts[o, 0]
+        if scripts[o, 1] - start >= 38 and raw[start] == 0x6A and raw[start + 1] == 0x24:
+            if (
+                raw[start + 2] == 0xAA
+                and raw[start + 3] == 0x21
+                and raw[start + 4] == 0xA9
+                and raw[start + 5] == 0xED
+            ):
+                return start + 6
+    return np.int64(-1)
+
+
+@njit(nogil=True, cache=True)
+def _witness_root(context, raw, layout, txids, leaves):  # type: ignore[no-untyped-def]
+    """Merkle root of the wtxids of one block, in leaves[0]; the coinbase's counts as zero."""
+    leaves[0] = 0
+    for t in range(1, len(layout)):
+        start, inputs, _, end = layout[t]
+        if inputs == start + 4:
+            leaves[t] = txids[t]
+        else:
+            _sha256d(context, leaves[t].ctypes.data, raw[start:].ctypes.data, end - start)
+    _merkle_root(context, leaves, len(layout))
+
+
+@njit(nogil=True, cache=True)
+def check_witnesses(raw, first_tx, first_output, layout, outputs, txids, scripts, fault):  # type: ignore[no-untyped-def]
+    """Each block's witness commitment (BIP 141), the only hash that covers its witness bytes.
+
+    Applies to blocks whose coinbase carries the witness reserved value; without one no transaction may carry a witness.
+    """
+    contexts = np.empty(CONTEXT_SIZE, np.uint8)
+    context = contexts.ctypes.data
+    pair = np.empty((2, _HASH), np.uint8)
+    for b in range(len(first_tx) - 1):
+        t0 = first_tx[b]
+        t1 = first_tx[b + 1]
+        witness = layout[t0, TX_WITNESS]
+        o0 = first_output[b]
+        position = _commitment(raw, scripts, o0, o0 + outputs[t0])
+        reserved = layout[t0, TX_END] - 4 - witness == 34 and raw[witness] == 1 and raw[witness + 1] == 32
+        if not reserved or position < 0:
+            for t in range(t0, t1):
+                if layout[t, TX_INPUTS] != layout[t, TX_START] + 4:
+                    fault[:] = (UNEXPECTED_WITNESS, b, t - t0, 0, 0)
+                    return
+            continue
+        leaves = np.empty((t1 - t0 + 1, _HASH), np.uint8)
+        _witness_root(context, raw, layout[t0:t1], txids[t0:t1], leaves)
+        pair[0] = leaves[0]
+        pair[1] = raw[witness + 2 : witness + 34]
+        _sha256d(context, pair.ctypes.data, pair.ctypes.data, 64)
+        if differ(pair[0], raw[position : position + 32]):
+            fault[:] = (WITNESS_ROOT, b, 0, 0, 0)
+            return
+
+
+@njit(nogil=True, cache=True)
+def _varint(data, position, end):  # type: ignore[no-untyped-def]
+    """Core's VARINT: base 128, most significant first, each continuation adding one; (-1, _) if cut short or too large."""
+    value = np.int64(0)
+    while position < end:
+        byte = np.int64(data[position])
+        position += 1
+        if value > (np.int64(1) << 55):
+            return np.int64(-1), position
+        value = (value << 7) | (byte & 0x7F)
+        if byte < 0x80:
+            return value, position
+        value += 1
+    return np.int64(-1), position
+
+
+@njit(nogil=True, cache=True)
+def _decompress_amount(x):  # type: ignore[no-untyped-def]
+    """Core's `DecompressAmount`, in sat."""
+    if x == 0:
+        return np.int64(0)
+    x -= 1
+    exponent = x % 10
+    x //= 10
+    if exponent < 9:
+        digit = x % 9 + 1
+        n = (x // 9) * 10 + digit
+    else:
+        n = x + 1
+    for _ in range(exponent):
+        if n > MAX_MONEY:
+            return np.int64(-1)
+        n *= 10
+    return n
+
+
+@njit(nogil=True, cache=True)
+def walk_coin(undo, position, end, value, script):  # type: ignore[no-untyped-def]
+    """Position behind the coin at `position`, or -1; writes its sat to value[0] and (kind, start, end) to script.
+
+    kind is Core's number for the compressed form, or 6 for a script in full.
+    """
+    code, position = _varint(undo, position, end)
+    if code > 1:
+        _, position = _varint(undo, position, end)  # a zero; before Bitcoin Core 0.15 the transaction's version
+    amount, position = _varint(undo, position, end)
+    kind, position = _varint(undo, position, end)
+    if code < 0 or amount < 0 or kind < 0:
+        return np.int64(-1)
+    size = np.int64(20) if kind < 2 else np.int64(32) if kind < 6 else kind - 6
+    if size > end - position:
+        return np.int64(-1)
+    value[0] = _decompress_amount(amount)
+    script[0] = min(kind, 6)
+    script[1] = position
+    script[2] = position + size
+    return position + size
+
+
+@njit(nogil=True, cache=True)
+def lay_out_undo(undo, bounds, first_tx, inputs, values, scripts, fault):  # type: ignore[no-untyped-def]
+    """Value and script position of every spent output, checked against the blocks' transaction and input counts.
+
+    values[d] = sat of debit d; scripts[d] = (kind, start, end) in undo. Gives how many are compressed uncompressed P2PK.
+    """
+    d = 0
+    points = 0
+    for b in range(len(bounds) - 1):
+        end = bounds[b + 1]
+        count, position = compact(undo, bounds[b], end)
+        expected = first_tx[b + 1] - first_tx[b] - 1
+        if count != expected:
+            fault[:] = (UNDO_TRANSACTIONS, b, 0, count, expected)
+            return points
+        for t in range(first_tx[b] + 1, first_tx[b + 1]):
+            count, position = compact(undo, position, end)
+            if count != inputs[t]:
+                fault[:] = (UNDO_INPUTS, b, t - first_tx[b], count, inputs[t])
+                return points
+            for _ in range(count):
+                position = walk_coin(undo, position, end, values[d : d + 1], scripts[d])
+                if position < 0:
+                    fault[:] = (UNDO_CUT_SHORT, b, t - first_tx[b], 0, end - bounds[b])
+                    return points
+                if values[d] < 0 or values[d] > MAX_MONEY:
+                    fault[:] = (UNDO_VALUE_RANGE, b, t - first_tx[b], values[d], MAX_MONEY)
+                    return points
+                if scripts[d, 0] == 4 or scripts[d, 0] == 5:
+                    points += 1
+                d += 1
+        if position != end:
+            fault[:] = (UNDO_TRAILING_BYTES, b, 0, end - bounds[b], position - bounds[b])
+            return points
+    return points
+
+
+@njit(nogil=True, cache=True)
+def _account(digest):  # type: ignore[no-untyped-def]
+    """The first 8 bytes of a SHA-256 digest, big-endian, signed."""
+    account = np.int64(0)
+    for k in range(8):
+        account = account << 8 | np.int64(digest[k])
+    return account
+
+
+@njit(nogil=True, cache=True)
+def credit_accounts(raw, scripts, accounts):  # type: ignore[no-untyped-def]
+    """accounts[o] = account of the scriptPubKey raw[scripts[o, 0]:scripts[o, 1]]."""
+    contexts = np.empty(CONTEXT_SIZE, np.uint8)
+    context = contexts.ctypes.data
+    digest = np.empty(_HASH, np.uint8)
+    base = raw.ctypes.data
+    for o in range(len(scripts)):
+        sha256_init(context)
+        sha256_update(context, base + scripts[o, 0], scripts[o, 1] - scripts[o, 0])
+        sha256_final(digest.ctypes.data, context)
+        accounts[o] = _account(digest)
+
+
+@njit(nogil=True, cache=True)
+def _expand_script(undo, kind, start, end, y, script):  # type: ignore[no-untyped-def]
+    """Write the scriptPubKey behind compressed form `kind` (0..5) to `script`; gives its length."""
+    if kind == 0:
+        script[0], script[1], script[2] = 0x76, 0xA9, 20
+        script[3:23] = undo[start:end]
+        script[23], script[24] = 0x88, 0xAC
+        return 25
+    if kind == 1:
+        script[0], script[1] = 0xA9, 20
+        script[2:22] = undo[start:end]
+        script[22] = 0x87
+        return 23
+    if kind < 4:
+        script[0], script[1] = 33, kind
+        script[2:34] = undo[start:end]
+        script[34] = 0xAC
+        return 35
+    script[0], script[1] = 65, 4
+    script[2:34] = undo[start:end]
+    script[34:66] = y
+    script[66] = 0xAC
+    return 67
+
+
+@njit(nogil=True, cache=True)
+def debit_accounts(undo, scripts, ys, accounts):  # type: ignore[no-untyped-def]
+    """accounts[d] = account of spent output d; ys = y coordinates of the points of kind 4 and 5, in order."""
+    contexts = np.empty(CONTEXT_SIZE, np.uint8)
+    context = contexts.ctypes.data
+    digest = np.empty(_HASH, np.uint8)
+    expanded = np.empty(67, np.uint8)
+    base = undo.ctypes.data
+    point = 0
+    for d in range(len(scripts)):
+        kind, start, end = scripts[d]
+        sha256_init(context)
+        if kind == 6:
+            sha256_update(context, base + start, end - start)
+        else:
+            size = _expand_script(undo, kind, start, end, ys[min(point, len(ys) - 1)], expanded)
+            point += kind >= 4
+            sha256_update(context, expanded.ctypes.data, size)
+        sha256_final(digest.ctypes.data, context)
+        accounts[d] = _account(digest)
+
+
+@njit(nogil=True, cache=True)
+def mix(account, value, place):  # type: ignore[no-untyped-def]
+    """64-bit fingerprint of one ledger row; rows of a block are summed, so their order does not matter.
+
+    The finalizer of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) over a linear combination of the three.
+    """
+    x = (
+        np.uint64(account) * np.uint64(0x9E3779B97F4A7C15)
+        + np.uint64(value) * np.uint64(0xD1B54A32D192ED03)
+        + np.uint64(place) * np.uint64(0x8CB92BA72F3D8DD7)
+    )
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@njit(nogil=True, cache=True)
+def _contains(sorted_or_few, account, is_sorted):  # type: ignore[no-untyped-def]
+    if is_sorted:
+        i = np.searchsorted(sorted_or_few, account)
+        return i < len(sorted_or_few) and sorted_or_few[i] == account
+    for k in range(len(sorted_or_few)):
+        if sorted_or_few[k] == account:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _transfers(debits, credits, values):  # type: ignore[no-untyped-def]
+    """(count, sat) of the positive outputs whose account is not among the inputs' (METHODOLOGY section 6, TxTfr...)."""
+    count = np.int64(0)
+    total = np.int64(0)
+    is_sorted = len(debits) > 8 and len(debits) * len(credits) > 1024
+    known = np.sort(debits) if is_sorted else debits
+    for k in range(len(credits)):
+        if values[k] > 0 and not _contains(known, credits[k], is_sorted):
+            count += 1
+            total += values[k]
+    return count, total
+
+
+# Columns of the per-block sums.
+FEES, ISSUANCE, TRANSFER_COUNT, TRANSFER_VALUE, DIGEST, SUMS = 0, 1, 2, 3, 4, 5
+
+
+@njit(nogil=True, cache=True)
+def sum_blocks(first_tx, inputs, outputs, subsidies, txids, debits, spent, credits, values, sums, fault):  # type: ignore[no-untyped-def]
+    """Conservation per transaction and block, and each block's sums.
+
+    debits, spent = account and sat of every spent output; credits, values = of every output; txids in display order.
+    A transaction may not pay more than it spends, a coinbase not more than subsidy and fees.
+    """
+    d = 0
+    o = 0
+    for b in range(len(first_tx) - 1):
+        claimed = np.int64(0)
+        fees = np.int64(0)
+        transfer_count = np.int64(0)
+        transfer_value = np.int64(0)
+        digest = np.uint64(0)
+        for t in range(first_tx[b], first_tx[b + 1]):
+            place = 4 * (t - first_tx[b])
+            words = txids[t].view(np.int64)
+            digest += mix(words[0], words[1], place) + mix(words[2], words[3], place + 1)
+            paid = np.int64(0)
+            for k in range(o, o + outputs[t]):
+                paid = min(paid + values[k], MAX_MONEY + 1)  # a sum that cannot wrap round
+                digest += mix(credits[k], values[k], place + 2)
+            if t == first_tx[b]:
+                claimed = paid
+                o += outputs[t]
+                continue
+            drawn = np.int64(0)
+            for k in range(d, d + inputs[t]):
+                drawn = min(drawn + spent[k], MAX_MONEY)
+                digest += mix(debits[k], spent[k], place + 3)
+            if paid > drawn:
+                fault[:] = (OVERSPENT, b, t - first_tx[b], drawn, paid)
+                return
+            fees += drawn - paid
+            count, total = _transfers(
+                debits[d : d + inputs[t]], credits[o : o + outputs[t]], values[o : o + outputs[t]]
+            )
+            transfer_count += count
+            transfer_value += total
+            d += inputs[t]
+            o += outputs[t]
+        if claimed > subsidies[b] + fees:
+            fault[:] = (OVERCLAIMED, b, 0, claimed, subsidies[b] + fees)
+            return
+        sums[b, FEES] = fees
+        sums[b, ISSUANCE] = claimed - fees
+        sums[b, TRANSFER_COUNT] = transfer_count
+        sums[b, TRANSFER_VALUE] = transfer_value
+        sums[b, DIGEST] = np.int64(digest)

@@ -1,0 +1,211 @@
+"""A node's rev files: the undo records in them, and which block each belongs to.
+
+revNNNNN.dat holds frames (magic, size, undo data, 32-byte checksum) in the order in which the node connected the blocks of
+blkNNNNN.dat. The checksum is SHA-256d(previous block hash, undo data), so it tells siblings apart only by their undo
+data; where a block has a sibling, transaction and input counts decide as well.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from reflow.blocks.blkfiles import BlocksFolder
+from reflow.blocks.headers import Header
+from reflow.blocks.kernels import again, compact, differ, unxor, walk_coin
+from reflow.blocks.sha256 import CONTEXT_SIZE, sha256_init, sha256_update
+from reflow.errors import SourceError
+
+_FRAME: Final = 8
+_CHECKSUM: Final = 32
+
+
+class RevFile(NamedTuple):
+    """The undo records of one rev file, plain bytes."""
+
+    number: int
+    data: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+    """Position of each record's undo data."""
+    ends: NDArray[np.int64]
+    """Position behind it, where its checksum starts."""
+    damage: str | None
+    """One line on a frame that is none, or is cut short; None if all is well."""
+
+    def undo(self, record: int) -> NDArray[np.uint8]:
+        """The undo data of a record."""
+        return self.data[self.starts[record] : self.ends[record]]
+
+    def tx_counts(self) -> set[int]:
+        """The transaction counts, coinbase included, of the blocks that the records belong to."""
+        return {1 + int(_leading_count(self.data, start)) for start in self.starts.tolist()}
+
+    def records_of(self, header: Header, without: set[int]) -> list[int]:
+        """Every record outside `without` whose checksum and transaction count fit a block, in the file's order."""
+        prev_hash = np.frombuffer(header.prev_hash, np.uint8).reshape(1, 32)
+        counts = np.array([header.tx_count], np.int64)
+        found: list[int] = []
+        while True:
+            claimed = np.zeros(len(self.starts), np.bool_)
+            claimed[list(without) + found] = True
+            record = int(_pair(self.data, self.starts, self.ends, claimed, prev_hash, counts)[0])
+            if record < 0:
+                return sorted(found)
+            found.append(record)
+
+    def pair(self, headers: Sequence[Header]) -> NDArray[np.int64]:
+        """The record of each block, or -1; `headers` in chain order, which is nearly the records' order."""
+        prev_hashes = np.frombuffer(b"".join(h.prev_hash for h in headers), np.uint8).reshape(-1, 32)
+        counts = np.array([h.tx_count for h in headers], np.int64)
+        claimed = np.zeros(len(self.starts), np.bool_)
+        paired: NDArray[np.int64] = _pair(self.data, self.starts, self.ends, claimed, prev_hashes, counts)
+        return paired
+
+
+def read_rev_file(folder: BlocksFolder, number: int) -> RevFile | None:
+    """Read a rev file whole (Bitcoin Core keeps them below about 20 MB); None if there is none."""
+    path = folder.rev(number)
+    try:
+        data = np.fromfile(path, np.uint8)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SourceError(f"{path}: cannot read: {error.strerror}") from None
+    used = _used(data)  # before the XOR is undone: the preallocated tail is zero on disk
+    if any(folder.xor_key):
+        unxor(
+            data,
+            np.array([0, len(data)], np.int64),
+            np.array([0], np.int64),
+            np.frombuffer(folder.xor_key, np.uint8),
+        )
+    bounds = np.empty((len(data) // (_FRAME + 1 + _CHECKSUM) + 1, 2), np.int64)
+    magic = int.from_bytes(folder.network.magic, "little")
+    count, position = _walk(data, used, magic, bounds)
+    damage = _describe(folder, number, data, position) if position < used else None
+    return RevFile(number, data, bounds[:count, 0].copy(), bounds[:count, 1].copy(), damage)
+
+
+def settle_siblings(
+    file: RevFile,
+    header: Header,
+    siblings: Sequence[Header],
+    counts_of: Callable[[Header], NDArray[np.int64]],
+) -> int:
+    """The record of a block that has siblings in the same file, or -1.
+
+    `counts_of` gives a block's input counts. Among records that fit checksum and counts, those of several fitting siblings
+    stand in the order of arrival.
+    """
+    wanted = counts_of(header)
+    records = [r for r in file.records_of(header, set()) if np.array_equal(undo_counts(file.undo(r)), wanted)]
+    if not records:
+        return -1
+    rivals = [s for s in siblings if s.offset < header.offset and np.array_equal(counts_of(s), wanted)]
+    return records[min(len(rivals), len(records) - 1)]
+
+
+def undo_counts(undo: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Inputs of each transaction in a block's undo data; empty if they do not parse."""
+    counts = np.empty(len(undo), np.int64)
+    return counts[: _undo_counts(undo, counts)]
+
+
+def _describe(folder: BlocksFolder, number: int, data: NDArray[np.uint8], position: int) -> str:
+    magic = data[position : position + 4].tobytes()
+    where = f"{folder.rev(number)}, offset {position}"
+    if magic != folder.network.magic:
+        return f"{where}: found {magic.hex()}, expected the magic {folder.network.magic.hex()}"
+    size = int.from_bytes(data[position + 4 : position + 8].tobytes(), "little")
+    left = max(len(data) - position - _FRAME - _CHECKSUM, 0)
+    return f"{where}: file is cut short: undo data of {size} bytes and a checksum, {left} bytes left for them"
+
+
+@njit(nogil=True, cache=True)
+def _used(data):  # type: ignore[no-untyped-def]
+    """Position behind the last byte that is not zero."""
+    end = len(data)
+    while end > 0 and data[end - 1] == 0:
+        end -= 1
+    return end
+
+
+@njit(nogil=True, cache=True)
+def _walk(data, used, magic, bounds):  # type: ignore[no-untyped-def]
+    """(records, position where the walk ended); bounds[r] = start and end of the undo data of record r."""
+    position = np.int64(0)
+    count = 0
+    while position + _FRAME + _CHECKSUM < len(data) and position < used:
+        found = np.int64(0)
+        size = np.int64(0)
+        for k in range(4):
+            found |= np.int64(data[position + k]) << (8 * k)
+            size |= np.int64(data[position + 4 + k]) << (8 * k)
+        if found != magic or position + _FRAME + size + _CHECKSUM > len(data):
+            break
+        bounds[count, 0] = position + _FRAME
+        bounds[count, 1] = position + _FRAME + size
+        count += 1
+        position += _FRAME + size + _CHECKSUM
+    return count, position
+
+
+@njit(nogil=True, cache=True)
+def _leading_count(data, position):  # type: ignore[no-untyped-def]
+    """The CompactSize at `position`, as far as it matters here: transactions of a block."""
+    first = np.int64(data[position])
+    if first < 253:
+        return first
+    if first == 253:
+        return np.int64(data[position + 1]) | np.int64(data[position + 2]) << 8
+    return np.int64(data[position + 1]) | np.int64(data[position + 2]) << 8 | np.int64(data[position + 3]) << 16
+
+
+@njit(nogil=True, cache=True)
+def _fits(context, digest, data, start, end, prev_hash):  # type: ignore[no-untyped-def]
+    sha256_init(context)
+    sha256_update(context, prev_hash.ctypes.data, 32)
+    sha256_update(context, data.ctypes.data + start, end - start)
+    again(context, digest.ctypes.data)
+    return not differ(digest, data[end : end + _CHECKSUM])
+
+
+@njit(nogil=True, cache=True)
+def _pair(data, starts, ends, claimed, prev_hashes, tx_counts):  # type: ignore[no-untyped-def]
+    """The record of each block or -1, looking from behind the last match on and then round again."""
+    contexts = np.empty(CONTEXT_SIZE, np.uint8)
+    digest = np.empty(_CHECKSUM, np.uint8)
+    paired = np.full(len(tx_counts), -1, np.int64)
+    next_record = 0
+    for b in range(len(tx_counts)):
+        for k in range(len(starts)):
+            r = (next_record + k) % len(starts)
+            if claimed[r] or _leading_count(data, starts[r]) != tx_counts[b] - 1:
+                continue
+            if _fits(contexts.ctypes.data, digest, data, starts[r], ends[r], prev_hashes[b]):
+                paired[b] = r
+                claimed[r] = True
+                next_record = r + 1
+                break
+    return paired
+
+
+@njit(nogil=True, cache=True)
+def _undo_counts(undo, counts):  # type: ignore[no-untyped-def]
+    from_count, position = compact(undo, np.int64(0), len(undo))
+    n = 0
+    value = np.empty(1, np.int64)
+    script = np.empty(3, np.int64)
+    for _ in range(max(from_count, 0)):
+        inputs, position = compact(undo, position, len(undo))
+        for _ in range(max(inputs, 0)):
+            position = walk_coin(undo, position, len(undo), value, script)
+            if position < 0:
+                return 0
+        if inputs < 0:
+            return 0
+        counts[n] = inputs
+        n += 1
+    return n

@@ -1,0 +1,253 @@
+"""From a source of blocks to the ledger: go on from the tip, roll back after a reorg, commit as it goes.
+
+Three things run at once: reading, decoding (threads of its own, without the GIL), and appending. Batches enter the
+ledger in chain order whatever order they are decoded in, so the rows never depend on threads or sizes.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from reflow.blocks.batch import BlockSource
+from reflow.blocks.datadir import DatadirSource
+from reflow.blocks.decode import DecodedBatch, decode
+from reflow.errors import LedgerError
+from reflow.ledger.assemble import Assembler, concat
+from reflow.ledger.ledger import Ledger, Tip
+from reflow.ledger.rows import LedgerRows
+from reflow.ledger.scan_state import load_scan, save_scan
+from reflow.network import Network
+
+BATCH_BYTES: Final = 16 << 20
+"""Bytes of blocks that are decoded at once, by default."""
+
+COMMIT_BYTES: Final = 256 << 20
+"""Bytes of blocks and undo data that enter the ledger in one transaction, by default."""
+
+DEFAULT_MEMORY: Final = "2GB"
+"""DuckDB's memory limit during an ingest, by default; the batches under way come on top."""
+
+
+class IngestProgress(NamedTuple):
+    """Where an ingest is; given to the `progress` callback now and then."""
+
+    stage: str
+    """`scan` (looking through the files) or `blocks`."""
+    done: int
+    """Files scanned, or blocks appended or on their way."""
+    total: int
+    """Files, or blocks, in all."""
+    height: int
+    """Height of the last block."""
+    day: date | None
+    """Its day by header time, None before the first block."""
+    byte_count: int
+    """Bytes of blocks and undo data so far."""
+    seconds: float
+    """Since the ingest began."""
+
+
+class IngestResult(NamedTuple):
+    """What an ingest did."""
+
+    network: str
+    blocks: int
+    """Blocks appended."""
+    transactions: int
+    """Transactions appended, coinbases included."""
+    rolled_back: int
+    """Blocks removed because of a reorg, before the others were appended."""
+    height: int
+    """Height of the ledger's tip, 0 while it is empty."""
+    tip_hash: str
+    """Hash of the tip as explorers print it."""
+    byte_count: int
+    """Bytes of blocks and undo data read."""
+    seconds: float
+    warnings: list[str]
+    """What a person should know about the source."""
+
+
+def ingest(
+    ledger: str | Path,
+    source: BlockSource,
+    *,
+    to_height: int | None = None,
+    progress: Callable[[IngestProgress], None] | None = None,
+    memory: str | None = None,
+    threads: int | None = None,
+    batch_bytes: int = BATCH_BYTES,
+    commit_bytes: int = COMMIT_BYTES,
+) -> IngestResult:
+    """Bring the ledger file up to the source's best chain, or to `to_height` if that is lower.
+
+    Makes the ledger if there is none. Interrupted anywhere, the next call goes on from what was committed. `memory`
+    limits DuckDB ("2GB"), `threads` decoding and DuckDB; results depend on neither, nor on the sizes.
+    Raises SourceError, BadBlockError, LedgerError; blocks before a bad one are in the ledger then, whole.
+    """
+    path = Path(ledger)
+    existed = path.exists()
+    run = _Ingest(source, progress, threads or 2, batch_bytes, commit_bytes)
+    try:
+        if not existed:
+            run.survey(None)
+        with Ledger.open(path, source.network, memory=memory or DEFAULT_MEMORY, threads=threads) as opened:
+            return run.into(opened, to_height)
+    except BaseException:
+        if not existed:
+            _discard_empty(path, source.network)
+        raise
+
+
+class _Ingest:
+    """One run: the source, the pace, and the counts so far."""
+
+    def __init__(
+        self,
+        source: BlockSource,
+        progress: Callable[[IngestProgress], None] | None,
+        threads: int,
+        batch_bytes: int,
+        commit_bytes: int,
+    ) -> None:
+        self._source = source
+        self._progress = progress
+        self._threads = threads
+        self._batch_bytes = batch_bytes
+        self._commit_bytes = commit_bytes
+        self._began = time.monotonic()
+        self._surveyed = False
+        self._blocks = self._transactions = self._bytes = 0
+
+    def survey(self, ledger: Ledger | None) -> None:
+        """Look through the node's files for new blocks, with what the ledger remembers of them."""
+        if isinstance(self._source, DatadirSource) and not self._surveyed:
+            self._source.scan(load_scan(ledger) if ledger else None, self._report_scan)
+            self._surveyed = True
+
+    def into(self, ledger: Ledger, to_height: int | None) -> IngestResult:
+        """Append what is new to an open ledger."""
+        self.survey(ledger)
+        tip = ledger.tip() or Tip(0, ledger.network.genesis_hash, 0)
+        fork = self._source.locate(tip.height, ledger.block_hash)
+        if isinstance(self._source, DatadirSource):
+            save_scan(ledger, self._source.state(), self._source.is_fresh)
+        rolled_back = ledger.roll_back(fork) if fork < tip.height else 0
+        end = self._source.end().height
+        last = end if to_height is None else min(end, to_height)
+        if last > fork:
+            self._append(ledger, fork + 1, last)
+        tip = ledger.tip() or Tip(0, ledger.network.genesis_hash, 0)
+        return IngestResult(
+            network=ledger.network.name,
+            blocks=self._blocks,
+            transactions=self._transactions,
+            rolled_back=rolled_back,
+            height=tip.height,
+            tip_hash=tip.hash.hex(),
+            byte_count=self._bytes,
+            seconds=time.monotonic() - self._began,
+            warnings=self._source.warnings,
+        )
+
+    def _append(self, ledger: Ledger, first: int, last: int) -> None:
+        tip = ledger.tip() or Tip(0, ledger.network.genesis_hash, 0)
+        assembler = Assembler(tip, ledger.recent_times())
+        decoding: deque[Future[DecodedBatch]] = deque()
+        with ThreadPoolExecutor(self._threads) as decoders, _Appender(ledger, self._commit_bytes) as appender:
+
+            def finish_one() -> None:
+                batch = decoding.popleft().result()
+                appender.add(assembler.rows(batch), batch.byte_count)
+                self._count(batch, last - first + 1)
+
+            try:
+                for raw in self._source.read(first, last, self._batch_bytes):
+                    decoding.append(decoders.submit(decode, raw, ledger.network))
+                    if len(decoding) > self._threads + 1:
+                        finish_one()
+                while decoding:
+                    finish_one()
+            except BaseException:
+                for future in decoding:
+                    future.cancel()
+                raise
+
+    def _count(self, batch: DecodedBatch, total: int) -> None:
+        self._blocks += len(batch.times)
+        self._transactions += len(batch.txids)
+        self._bytes += batch.byte_count
+        if self._progress:
+            height = batch.first_height + len(batch.times) - 1
+            day = datetime.fromtimestamp(int(batch.times[-1]), UTC).date()
+            self._progress(
+                IngestProgress("blocks", self._blocks, total, height, day, self._bytes, self._elapsed())
+            )
+
+    def _report_scan(self, done: int, total: int) -> None:
+        if self._progress:
+            self._progress(IngestProgress("scan", done, total, 0, None, 0, self._elapsed()))
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+
+class _Appender:
+    """Collects rows and appends them in the background, one transaction at a time; what was added is committed at the end.
+
+    After a fault in reading or decoding, too: everything before the fault is sound.
+    """
+
+    def __init__(self, ledger: Ledger, commit_bytes: int) -> None:
+        self._ledger = ledger
+        self._commit_bytes = commit_bytes
+        self._executor = ThreadPoolExecutor(1)
+        self._running: Future[None] | None = None
+        self._parts: list[LedgerRows] = []
+        self._bytes = 0
+
+    def add(self, rows: LedgerRows, byte_count: int) -> None:
+        self._parts.append(rows)
+        self._bytes += byte_count
+        if self._bytes >= self._commit_bytes:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._wait()
+        if self._parts:
+            self._running = self._executor.submit(self._ledger.append, concat(self._parts))
+            self._parts, self._bytes = [], 0
+
+    def _wait(self) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            running.result()
+
+    def __enter__(self) -> "_Appender":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        try:
+            if kind is None or not issubclass(kind, LedgerError):
+                self._flush()
+            self._wait()
+        finally:
+            self._executor.shutdown()
+
+
+def _discard_empty(path: Path, network: Network) -> None:
+    """Take away a ledger that a failed first ingest left without a block."""
+    if not path.exists():
+        return
+    try:
+        with Ledger.open(path, network) as ledger:
+            empty = ledger.tip() is None
+    except LedgerError:
+        return
+    if empty:
+        path.unlink()
+        path.with_name(path.name + ".wal").unlink(missing_ok=True)
