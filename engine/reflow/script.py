@@ -1,15 +1,20 @@
 """scriptPubKey to address and back, and the account id of a scriptPubKey.
 
-An account is one exact scriptPubKey (METHODOLOGY section 2). Its address, if it has one, is the network's standard
-encoding: base58check for P2PKH and P2SH, bech32 for witness version 0 (BIP 173), bech32m for version 1 and up
-(BIP 350). Scripts without an address (P2PK, bare multisig, OP_RETURN, anything else) are still accounts.
+An account is one exact scriptPubKey (METHODOLOGY section 2). Its address, if it has one, is the network's
+standard encoding: base58check for P2PKH and P2SH, bech32 for witness version 0 (BIP 173), bech32m for version
+1 and up (BIP 350). Scripts without an address (P2PK, bare multisig, OP_RETURN, anything else) are still
+accounts.
 """
 
 import hashlib
+from typing import Final
 
 from embit import base58, bech32
 
+from reflow.encoding import ChecksumError, base58check_decode, segwit_decode
 from reflow.network import NETWORKS, Network
+
+_HRPS: Final = frozenset(network.hrp for network in NETWORKS.values())
 
 
 class AddressError(ValueError):
@@ -38,18 +43,19 @@ def address_of(script: bytes, network: Network) -> str | None:
 def script_of(address: str, network: Network) -> bytes:
     """The scriptPubKey that an address of `network` pays to.
 
-    Raises AddressError when the checksum is wrong, when the address belongs to another network, or when the text is
-    no address at all.
+    Raises AddressError when the checksum is wrong, when the address belongs to another network, or when the
+    text is no address at all.
     """
     lower = address.lower()
     separator = lower.rfind("1")
-    if separator > 0 and lower[:separator] in {known.hrp for known in NETWORKS.values()}:
+    if separator > 0 and lower[:separator] in _HRPS:
         return _script_of_segwit(address, lower[:separator], network)
     try:
-        payload = base58.decode_check(address)
-    except ValueError as error:
-        fault = "bad checksum" if "Checksum" in str(error) else "not base58 or bech32"
-        raise AddressError(f"{fault}: {address}") from None
+        payload = base58check_decode(address)
+    except ChecksumError:
+        raise AddressError(f"bad checksum: {address}") from None
+    except ValueError:
+        raise AddressError(f"not base58 or bech32: {address}") from None
     if len(payload) != 21:
         raise AddressError(f"{len(payload)} bytes in base58, expected 21: {address}")
     prefix, digest = payload[0], payload[1:]
@@ -62,12 +68,15 @@ def script_of(address: str, network: Network) -> bytes:
 
 
 def _script_of_segwit(address: str, hrp: str, network: Network) -> bytes:
-    version, program = bech32.decode(hrp, address)
-    if version is None or program is None:
+    decoded = segwit_decode(hrp, address)
+    if decoded is None:
         raise AddressError(f"bad checksum: {address}")
     if hrp != network.hrp:
-        raise AddressError(_wrong_network(address, [n.name for n in NETWORKS.values() if n.hrp == hrp], network))
-    return bytes([version + 0x50 if version else 0, len(program), *program])
+        raise AddressError(
+            _wrong_network(address, [n.name for n in NETWORKS.values() if n.hrp == hrp], network)
+        )
+    version, program = decoded
+    return bytes([version + 0x50 if version else 0, len(program)]) + program
 
 
 def _wrong_network(address: str, others: list[str], network: Network) -> str:
