@@ -1,0 +1,79 @@
+"""Label files in CSV: `address,entity[,category]`, with optional columns that people keep beside a fact."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from reflow.entities.label import EXCHANGE, Label, make_label
+from reflow.errors import LabelError
+from reflow.network import Network
+
+REQUIRED: Final = ("address", "entity")
+KNOWN: Final = (*REQUIRED, "category", "name", "source", "confidence")
+
+
+def read_csv(path: Path, text: str, network: Network) -> Iterator[Label | LabelError]:
+    """The labels of a CSV text in file order, and a LabelError in place of each line that is wrong.
+
+    Blank lines and lines that begin with `#` are skipped. Without a `category`, or with an empty one, a label
+    is an exchange's. The columns `name`, `source` and `confidence` are for people and are not read.
+    """
+    records = _records(path, text)
+    header = next(records, None)
+    if header is None or isinstance(header, LabelError):
+        yield header or LabelError(f"{path}: empty, expected a header line: address,entity[,category]")
+        return
+    place, columns = header[0], [column.strip() for column in header[1]]
+    if fault := _header_fault(columns):
+        yield LabelError(f"{place}: {fault}")
+        return
+    address, entity = (columns.index(column) for column in REQUIRED)
+    category = columns.index("category") if "category" in columns else None
+    for record in records:
+        if isinstance(record, LabelError):
+            yield record
+            continue
+        place, fields = record
+        if len(fields) != len(columns):
+            yield LabelError(f"{place}: {len(fields)} fields, expected {len(columns)} ({','.join(columns)})")
+            continue
+        kind = fields[category].strip().lower() if category is not None else ""
+        yield make_label(place, fields[address].strip(), fields[entity].strip(), kind or EXCHANGE, network)
+
+
+def _records(path: Path, text: str) -> Iterator[tuple[str, list[str]] | LabelError]:
+    """(place, fields) of each record; a quoted field may run over several lines and have `#` in it."""
+    number, first = 0, 0  # the line read last, and the one that the record began with
+
+    def lines() -> Iterator[str]:
+        nonlocal number, first
+        for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+            if first or not (line.isspace() or line.startswith("#")):
+                first = first or number
+                yield line
+
+    reader = csv.reader(lines(), strict=True)
+    while True:
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            yield LabelError(f"{path}:{first}: not CSV: {error}")
+            fields = []
+        if fields is None:
+            return
+        if fields:
+            yield f"{path}:{first}", fields
+        first = 0
+
+
+def _header_fault(columns: list[str]) -> str | None:
+    unknown = [column for column in columns if column not in KNOWN]
+    if unknown:
+        return f"unknown column {unknown[0]!r}, expected {', '.join(KNOWN)}"
+    missing = [column for column in REQUIRED if column not in columns]
+    if missing:
+        return f"no column {missing[0]!r}, found {', '.join(columns)}"
+    repeated = [column for column in columns if columns.count(column) > 1]
+    return f"column {repeated[0]!r} twice" if repeated else None
