@@ -10,8 +10,8 @@ from pathlib import Path
 def reindexed_tip(bitcoind: Path, datadir: Path, height: int, patience: float = 120) -> str:
     """The node's tip hash after it rebuilt the regtest chain of `datadir` from its blk files up to `height`.
 
-    """The node's tip hash after it rebuilt the regtest chain of `datadir` from blk files, up to `height`.
-    there within `patience` seconds.
+    Full validation, loopback only. Raises RuntimeError with the end of the node's log when it stops or does not
+    get there within `patience` seconds.
     """
     rpc = f"-rpcport={_free_port()}"
     common = ["-regtest", f"-datadir={datadir}", rpc]
