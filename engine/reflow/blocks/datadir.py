@@ -241,9 +241,9 @@ class DatadirSource:
             block_bounds=bounds,
             undo=np.concatenate(undos),
             undo_bounds=_bounds([len(undo) for undo in undos]),
-            hashes=np.frombuffer(b"".join(h.hash for h in headers), np.uint8).reshape(-1, 32),
+            hashes=np.frombuffer(bytearray().join(h.hash for h in headers), np.uint8).reshape(-1, 32),
             offsets=np.array([header.offset for header in headers], np.int64),
-            xor_key=np.frombuffer(self.folder.xor_key, np.uint8) if any(self.folder.xor_key) else None,
+            xor_key=np.frombuffer(bytearray(self.folder.xor_key), np.uint8) if any(self.folder.xor_key) else None,
             place=lambda block: self._place(headers[block]),
         )
 

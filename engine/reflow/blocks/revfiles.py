@@ -44,7 +44,7 @@ class RevFile(NamedTuple):
 
     def records_of(self, header: Header, without: set[int]) -> list[int]:
         """Every record outside `without` whose checksum and transaction count fit a block, in the file's order."""
-        prev_hash = np.frombuffer(header.prev_hash, np.uint8).reshape(1, 32)
+        prev_hash = np.frombuffer(bytearray(header.prev_hash), np.uint8).reshape(1, 32)
         counts = np.array([header.tx_count], np.int64)
         found: list[int] = []
         while True:
@@ -57,7 +57,7 @@ class RevFile(NamedTuple):
 
     def pair(self, headers: Sequence[Header]) -> NDArray[np.int64]:
         """The record of each block, or -1; `headers` in chain order, which is nearly the records' order."""
-        prev_hashes = np.frombuffer(b"".join(h.prev_hash for h in headers), np.uint8).reshape(-1, 32)
+        prev_hashes = np.frombuffer(bytearray().join(h.prev_hash for h in headers), np.uint8).reshape(-1, 32)
         counts = np.array([h.tx_count for h in headers], np.int64)
         claimed = np.zeros(len(self.starts), np.bool_)
         paired: NDArray[np.int64] = _pair(self.data, self.starts, self.ends, claimed, prev_hashes, counts)
@@ -79,7 +79,7 @@ def read_rev_file(folder: BlocksFolder, number: int) -> RevFile | None:
             data,
             np.array([0, len(data)], np.int64),
             np.array([0], np.int64),
-            np.frombuffer(folder.xor_key, np.uint8),
+            np.frombuffer(bytearray(folder.xor_key), np.uint8),
         )
     bounds = np.empty((len(data) // (_FRAME + 1 + _CHECKSUM) + 1, 2), np.int64)
     magic = int.from_bytes(folder.network.magic, "little")
