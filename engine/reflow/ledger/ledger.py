@@ -81,15 +81,15 @@ class Ledger:
 
     def tip(self) -> Tip | None:
         """The last block, or None while the ledger is empty."""
-        row = self.con.execute(query("tip")).fetchone()
-        return None if row is None else Tip(*row)
+        rows = self.con.execute(query("tip")).fetchall()
+        return Tip(*rows[0]) if rows else None
 
     def block_hash(self, height: int) -> bytes | None:
         """Hash of the block at `height`, in display order; the genesis hash at 0, None above the tip."""
         if height == 0:
             return self.network.genesis_hash
-        row = self.con.execute("SELECT hash FROM block WHERE height = $height", {"height": height}).fetchone()
-        return None if row is None else bytes(row[0])
+        rows = self.con.execute("SELECT hash FROM block WHERE height = $height", {"height": height}).fetchall()
+        return bytes(rows[0][0]) if rows else None
 
     def recent_times(self) -> list[int]:
         """Header times of the last ten blocks in chain order, genesis included: the predecessors for mediantime."""
@@ -111,12 +111,11 @@ class Ledger:
 
     def roll_back(self, height: int) -> int:
         """Remove every block above `height`; gives how many. What is left equals a fresh ingest up to there."""
-        row = self.con.execute(
+        [(first_tx, count)] = self.con.execute(
             "SELECT min(first_tx), count(*) FROM block WHERE height > $height", {"height": height}
-        ).fetchone()
-        if row is None or row[0] is None:
+        ).fetchall()
+        if first_tx is None:
             return 0
-        first_tx, count = row
         with self.transaction():
             for table in _ROLLED_BACK_BY_TX:
                 self.con.execute(f"DELETE FROM {table} WHERE tx >= $first_tx", {"first_tx": first_tx})
