@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""One place for every chore: python3 dev.py demo | test | lint | bench | wheel | setup.
+
+Needs python3 (3.11 or newer) with pip, nothing else: the first call makes a virtual environment in .venv with
+the project and the exact versions of constraints.txt; later calls find it ready and need no network.
+
+    python3 dev.py demo            run the demo
+    python3 dev.py test [ARGS]     lint, then all tests; ARGS go to pytest
+    python3 dev.py lint            ruff and mypy
+    python3 dev.py bench [ARGS]    the benchmarks, printed as a table; ARGS go to pytest
+    python3 dev.py wheel           build the wheel into dist/
+    python3 dev.py setup           only make .venv
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STAMP = VENV / "reflow-setup"
+NODE = ROOT / ".node"
+DESCRIPTION = (ROOT / "pyproject.toml", ROOT / "constraints.txt")
+
+
+def run(command: Sequence[str | Path]) -> None:
+    """Run a command in the project's folder; when it fails, so does this script, with its exit status."""
+    print("+", " ".join(map(str, command)), flush=True)
+    status = subprocess.run([str(part) for part in command], cwd=ROOT, stdin=subprocess.DEVNULL).returncode
+    if status:
+        sys.exit(f"dev.py: failed with status {status}: {' '.join(map(str, command))}")
+
+
+def setup() -> None:
+    """Make .venv, unless it is there already for this Python and this description of the project."""
+    state = hashlib.sha256(sys.version.encode() + str(VENV).encode())
+    for file in DESCRIPTION:
+        state.update(file.read_bytes())
+    if STAMP.exists() and STAMP.read_text() == state.hexdigest():
+        return
+    shutil.rmtree(VENV, ignore_errors=True)
+    _install(_make_venv())
+    STAMP.write_text(state.hexdigest())
+
+
+def _make_venv() -> list[str]:
+    """Make .venv; gives the pip command that installs into it."""
+    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True).returncode == 0
+    if made:
+        return [str(PYTHON), "-m", "pip"]
+    # Debian without python3-venv has no ensurepip, but its own pip can install elsewhere, and there its
+    # rule about packages of the system (PEP 668) does not apply.
+    shutil.rmtree(VENV, ignore_errors=True)
+    run([sys.executable, "-m", "venv", "--without-pip", VENV])
+    return [sys.executable, "-m", "pip", "--python", str(PYTHON)]
+
+
+def _install(pip: list[str]) -> None:
+    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--constraint", "constraints.txt"]
+    # The build backend comes first, pinned like all else: an isolated build would fetch whatever is newest.
+    run([*pip, "install", *options, "hatchling", "editables"])
+    run([*pip, "install", *options, "--no-build-isolation", "--editable", ".[dev]"])
+
+
+def demo(args: list[str]) -> None:
+    """Run the demo from a fresh environment."""
+    run([VENV / "bin" / "reflow", "demo", *args])
+
+
+def lint(_: list[str]) -> None:
+    """Style, format and types."""
+    run([PYTHON, "-m", "ruff", "check"])
+    run([PYTHON, "-m", "ruff", "format", "--check"])
+    run([PYTHON, "-m", "mypy"])
+
+
+def test(args: list[str]) -> None:
+    """Lint, then all tests on two processes."""
+    _get_node()
+    lint([])
+    run([PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", *args])
+
+
+def _get_node() -> None:
+    """Try to have a real node for tests; without one those tests are skipped, and on CI they fail."""
+    if os.environ.get("REFLOW_BITCOIND") or (NODE / "bin" / "bitcoind").exists() or shutil.which("bitcoind"):
+        return
+    command = [str(ROOT / "tools" / "get-bitcoind"), str(NODE)]
+    print("+", *command, flush=True)
+    if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
+        print("dev.py: no node for the tests that talk to a real one", file=sys.stderr)
+
+
+def bench(args: list[str]) -> None:
+    """The benchmarks."""
+    run([PYTHON, "-m", "pytest", "benchmarks", "--benchmark-only", *args])
+
+
+def wheel(_: list[str]) -> None:
+    """Build the wheel into dist/."""
+    run([PYTHON, "-m", "build", "--wheel", "--no-isolation", "--outdir", "dist", "."])
+
+
+CHORES: dict[str, Callable[[list[str]], None]] = {
+    "demo": demo,
+    "test": test,
+    "lint": lint,
+    "bench": bench,
+    "wheel": wheel,
+    "setup": lambda _: None,
+}
+
+
+def main() -> None:
+    """Set up, then do the chore that was asked for."""
+    chore, args = sys.argv[1:2], sys.argv[2:]
+    if not chore or chore[0] not in CHORES:
+        sys.exit(__doc__)
+    setup()
+    CHORES[chore[0]](args)
+
+
+if __name__ == "__main__":
+    main()
