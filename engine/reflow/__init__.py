@@ -1,3 +1,80 @@
-"""reflow: daily Bitcoin flows between miners and exchanges, recomputed exactly from raw blocks."""
+"""reflow: daily Bitcoin flows between miners and exchanges, recomputed exactly from raw blocks.
+
+The names below are the library; each is loaded when it is first used, so that importing the package costs
+nothing.
+
+    import reflow
+
+    reflow.ingest("main.duckdb", reflow.DatadirSource("~/.bitcoin"))
+    with reflow.Ledger.open("main.duckdb", read_only=True) as ledger:
+        labels = reflow.read_labels(["exchanges.csv"], ledger.network)
+        result = reflow.recompute(ledger, labels, prices=reflow.read_prices("btc.csv"))
+    reflow.write(result, "results")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from reflow.blocks.datadir import DatadirSource as DatadirSource
+    from reflow.blocks.rpc import RpcSource as RpcSource
+    from reflow.entities.labels import Labels as Labels
+    from reflow.entities.labels import check_labels as check_labels
+    from reflow.entities.labels import read_labels as read_labels
+    from reflow.errors import BadBlockError as BadBlockError
+    from reflow.errors import LabelError as LabelError
+    from reflow.errors import LedgerError as LedgerError
+    from reflow.errors import MethodologyError as MethodologyError
+    from reflow.errors import OutputError as OutputError
+    from reflow.errors import PriceError as PriceError
+    from reflow.errors import ReflowError as ReflowError
+    from reflow.errors import SourceError as SourceError
+    from reflow.flows.methodology import Methodology as Methodology
+    from reflow.flows.output import write as write
+    from reflow.flows.prices import Prices as Prices
+    from reflow.flows.prices import read_prices as read_prices
+    from reflow.flows.recompute import Recomputation as Recomputation
+    from reflow.flows.recompute import recompute as recompute
+    from reflow.ledger.ingest import ingest as ingest
+    from reflow.ledger.ledger import Ledger as Ledger
+    from reflow.network import NETWORKS as NETWORKS
+    from reflow.network import Network as Network
+
+_HOMES: Final = {
+    "reflow.blocks.datadir": ("DatadirSource",),
+    "reflow.blocks.rpc": ("RpcSource",),
+    "reflow.entities.labels": ("Labels", "check_labels", "read_labels"),
+    "reflow.errors": (
+        "BadBlockError",
+        "LabelError",
+        "LedgerError",
+        "MethodologyError",
+        "OutputError",
+        "PriceError",
+        "ReflowError",
+        "SourceError",
+    ),
+    "reflow.flows.methodology": ("Methodology",),
+    "reflow.flows.output": ("write",),
+    "reflow.flows.prices": ("Prices", "read_prices"),
+    "reflow.flows.recompute": ("Recomputation", "recompute"),
+    "reflow.ledger.ingest": ("ingest",),
+    "reflow.ledger.ledger": ("Ledger",),
+    "reflow.network": ("NETWORKS", "Network"),
+}
+_HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *_HOME_OF]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from the module it lives in."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME_OF])

@@ -1,0 +1,270 @@
+"""The command line: one function a verb; heavy modules are imported where they are used, so --help is quick.
+
+Exit status: 0 done, 1 a check failed or the data are bad (one line on stderr), 2 wrong usage, 130
+interrupted.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from reflow import __version__, console
+from reflow.errors import ReflowError
+from reflow.network import NETWORKS, Network
+
+if TYPE_CHECKING:
+    from reflow.flows.recompute import Recomputation
+    from reflow.ledger.ingest import IngestResult
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it (128 + SIGINT)."""
+
+
+class _Verbs(TyperGroup):
+    """Turns errors that a user can do something about into one line and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ReflowError as error:
+            console.complain(str(error))
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            console.complain("interrupted; what was finished is kept, run the same command again to go on")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+class _ManyLabels(TyperCommand):
+    """Lets one --labels take several files, as in `--labels my/*.csv`, where the ledger came before it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put --labels before every further file."""
+        expanded: list[str] = []
+        files = 0  # how many of a --labels there were, 0 outside
+        for place, arg in enumerate(args):
+            if arg.startswith("-"):
+                files = 0
+            elif files or (place > 1 and args[place - 1] == "--labels"):
+                expanded += ["--labels"] if files else []
+                files += 1
+            expanded.append(arg)
+        return super().parse_args(ctx, expanded)
+
+
+def _network(name: str) -> Network:
+    if name not in NETWORKS:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(NETWORKS)}")
+    return NETWORKS[name]
+
+
+LedgerArgument = Annotated[Path, typer.Argument(metavar="LEDGER", help="The ledger: one DuckDB file.")]
+LabelsOption = Annotated[
+    list[Path],
+    typer.Option(metavar="FILE...", help="Label files, CSV or TagPack YAML; may be given again."),
+]
+NetworkOption = Annotated[
+    Network | None,
+    typer.Option(
+        parser=_network,
+        metavar="NAME",
+        help=f"One of {', '.join(NETWORKS)}; found from the source if left out.",
+    ),
+]
+MemoryOption = Annotated[
+    str | None, typer.Option(metavar="SIZE", help="Memory limit of the database, such as 4GB.")
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Threads; results do not depend on it.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+app = typer.Typer(
+    name="reflow",
+    cls=_Verbs,
+    help="Daily Bitcoin flows between miners and exchanges, recomputed exactly from raw blocks.",
+    epilog="Example: reflow demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+labels_app = typer.Typer(
+    help="Work with label files.",
+    epilog="Example: reflow labels check labels/exchanges.csv",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(labels_app, name="labels")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.say(f"reflow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example: reflow ingest main.duckdb --datadir ~/.bitcoin")
+def ingest(
+    ledger: LedgerArgument,
+    datadir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="The node's data directory, its network subfolder, or a blocks folder."
+        ),
+    ] = None,
+    rpc: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The node's RPC, http://[USER:PASSWORD@]HOST:PORT; user and password may also stand in the "
+            "environment: REFLOW_RPC_USER, REFLOW_RPC_PASSWORD.",
+        ),
+    ] = None,
+    rpc_cookie: Annotated[Path | None, typer.Option(metavar="FILE", help="The node's .cookie file.")] = None,
+    network: NetworkOption = None,
+    to_height: Annotated[int | None, typer.Option(min=0, metavar="N", help="Stop after this height.")] = None,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring a ledger up to a node's best chain; run again, it goes on from the tip."""
+    if (datadir is None) == (rpc is None):
+        raise typer.BadParameter("expected one of --datadir DIR and --rpc URL")
+    if rpc_cookie is not None and rpc is None:
+        raise typer.BadParameter("--rpc-cookie goes with --rpc")
+    from reflow.ledger.ingest import ingest as run
+
+    with console.ingest_progress(quiet=as_json) as progress:
+        source = _source(datadir, rpc, rpc_cookie, network)
+        result = run(ledger, source, to_height=to_height, progress=progress, memory=memory, threads=threads)
+    if as_json:
+        console.say_json(result._asdict())
+    else:
+        _tell_ingest(ledger, result)
+
+
+def _source(datadir: Path | None, rpc: str | None, cookie: Path | None, network: Network | None) -> Any:
+    if rpc is not None:
+        from reflow.blocks.rpc import RpcSource
+
+        return RpcSource(rpc, cookie=cookie, network=network)
+    from reflow.blocks.datadir import DatadirSource
+
+    assert datadir is not None
+    return DatadirSource(datadir.expanduser(), network)
+
+
+def _tell_ingest(ledger: Path, result: "IngestResult") -> None:
+    rate = result.byte_count / 1e6 / max(result.seconds, 1e-9)
+    if result.rolled_back:
+        console.say(f"rolled back   {result.rolled_back:,} blocks that are not on the best chain any more")
+    console.say(f"blocks        {result.blocks:,} appended, {result.transactions:,} transactions")
+    console.say(
+        f"speed         {result.byte_count / 1e6:,.1f} MB in {result.seconds:,.1f} s, {rate:,.0f} MB/s"
+    )
+    console.say(f"tip           {result.height:,}  {result.tip_hash}")
+    console.say(f"ledger        {ledger} ({result.network})")
+    for warning in result.warnings:
+        console.complain(f"warning: {warning}")
+
+
+@labels_app.command("check", epilog="Example: reflow labels check labels/exchanges.csv labels/pools.csv")
+def labels_check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Label files, CSV or TagPack YAML.")],
+    network: Annotated[
+        Network, typer.Option(parser=_network, metavar="NAME", help=f"One of {', '.join(NETWORKS)}.")
+    ] = "main",  # type: ignore[assignment]  # the parser makes a Network of it
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what is in label files, and everything that is wrong with them."""
+    from reflow.entities.labels import check_labels
+
+    report = check_labels(files, network)
+    if as_json:
+        console.say_json(report._asdict())
+    else:
+        rows = [
+            (entity, category, f"{count:,}", "not in exchange-names.csv" if entity in report.unknown else "")
+            for category, entities in report.counts.items()
+            for entity, count in entities.items()
+        ]
+        console.say_table(("entity", "category", "accounts", ""), rows)
+        for error in report.errors:
+            console.complain(error)
+    if report.errors:
+        raise typer.Exit(1)
+
+
+@app.command(
+    cls=_ManyLabels,
+    epilog="Example: reflow recompute main.duckdb --labels labels/*.csv --prices btc.csv --out results",
+)
+def recompute(
+    ledger: LedgerArgument,
+    labels: LabelsOption,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write the results.")],
+    prices: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV or Parquet with time and PriceUSD; else no USD metrics."),
+    ] = None,
+    methodology: Annotated[
+        str, typer.Option(metavar="PRESET|FILE.toml", help="A preset's name, or a file with parameters.")
+    ] = "reference",
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute every daily metric into DIR: metrics.csv, metrics.parquet and run.json."""
+    from reflow.entities.labels import read_labels
+    from reflow.flows.methodology import Methodology
+    from reflow.flows.output import facts, write
+    from reflow.flows.prices import read_prices
+    from reflow.flows.recompute import recompute as run
+    from reflow.ledger.ledger import Ledger
+
+    chosen = Methodology.read(methodology)
+    dollars = read_prices(prices) if prices else None
+    with (
+        Ledger.open(ledger, read_only=True, memory=memory, threads=threads) as opened,
+        console.stage_progress(quiet=as_json) as progress,
+    ):
+        owners = read_labels(labels, opened.network)
+        result = run(opened, owners, prices=dollars, methodology=chosen, progress=progress)
+    files = write(result, out)
+    if as_json:
+        console.say_json(facts(result) | {"files": files})
+    else:
+        _tell_recomputation(result, files)
+
+
+def _tell_recomputation(result: "Recomputation", files: list[Path]) -> None:
+    days, clusters = result.days, result.clusters
+    span = f"{days[0]} to {days[-1]}" if days else "no complete day yet"
+    console.say(f"days          {len(days):,}, {span}")
+    console.say(f"metrics       {len(result.metrics):,}, methodology {result.methodology.name()}")
+    console.say(f"accounts      {sum(clusters.accounts.values()):,} of {len(clusters.accounts)} exchanges")
+    console.say(f"conflicts     {clusters.conflicts:,} accounts claimed by several exchanges")
+    console.say(f"ledger        {result.network}, height {result.tip.height:,}")
+    for file in files:
+        console.say(f"written       {file}")
+
+
+def main() -> None:
+    """Entry point of the `reflow` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
