@@ -11,7 +11,7 @@ from reflow.simulate.serialize import (
     Output,
     Prevout,
     Transaction,
-    height_push,
+    coinbase_transaction,
     merkle_root,
     push,
     serialize_block,
@@ -19,7 +19,6 @@ from reflow.simulate.serialize import (
     serialize_transaction,
     sha256d,
     txid,
-    witness_commitment,
 )
 from reflow.simulate.undo import Coin, serialize_undo
 
@@ -108,11 +107,12 @@ class Chain:
         height = parent.height + 1
         time = max(time, parent.mediantime + 1)
         reward = REGTEST.subsidy(height) + sum(payment.fee for payment in payments)
-        segwit = any(payment.tx.has_witness for payment in payments)
-        wtxids = [sha256d(payment.raw) for payment in payments]
-        coinbase = _coinbase(height, tag, _split(reward, payees), wtxids, segwit)
+        witness_root = None
+        if any(payment.tx.has_witness for payment in payments):
+            witness_root = merkle_root([bytes(32), *(sha256d(payment.raw) for payment in payments)])
+        coinbase = coinbase_transaction(height, tag, _split(reward, payees), witness_root)
         root = merkle_root([txid(coinbase), *(payment.txid for payment in payments)])
-        header, block_hash = _work(parent.hash, root, time)
+        header, block_hash = find_header(parent.hash, root, time)
         recent = [block.time for block in self.blocks[max(0, height - 10) : height]]
         return Block(
             height,
@@ -147,17 +147,6 @@ def genesis() -> Block:
     return Block(0, block_hash, bytes(32), REGTEST.genesis_time, REGTEST.genesis_time, coinbase, raw, None)
 
 
-def _coinbase(
-    height: int, tag: bytes, outputs: list[Output], wtxids: list[bytes], commit: bool
-) -> Transaction:
-    """The coinbase; it commits to the witnesses only where there are any, so old and new forms both occur."""
-    first = Input(Prevout(NO_TXID, NO_VOUT), height_push(height) + push(height.to_bytes(4, "big")) + tag)
-    if not commit:
-        return Transaction((first,), tuple(outputs))
-    first = first._replace(witness=(bytes(32),))
-    return Transaction((first,), (*outputs, Output(0, witness_commitment(wtxids))))
-
-
 def _split(reward: int, payees: Sequence[Payee]) -> list[Output]:
     """The reward by shares, rounded down; what rounding leaves goes to the first payee."""
     shares = sum(payee.share for payee in payees)
@@ -166,8 +155,8 @@ def _split(reward: int, payees: Sequence[Payee]) -> list[Output]:
     return [Output(value, payee.script) for payee, value in zip(payees, values, strict=True)]
 
 
-def _work(prev_hash: bytes, root: bytes, time: int) -> tuple[bytes, bytes]:
-    """Header and hash with the first nonce that meets the target."""
+def find_header(prev_hash: bytes, root: bytes, time: int) -> tuple[bytes, bytes]:
+    """The header with the first nonce that meets regtest's target, and its hash."""
     nonce = 0
     while True:
         header = serialize_header(_VERSION, prev_hash, root, time, BITS, nonce)

@@ -5,6 +5,7 @@ Bitcoin Core `primitives/transaction.h` and `primitives/block.h`, BIP 141 (segwi
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 FINAL_SEQUENCE: Final = 0xFFFFFFFF
@@ -131,12 +132,21 @@ def merkle_root(hashes: list[bytes]) -> bytes:
     return hashes[0]
 
 
-def witness_commitment(wtxids: list[bytes], reserved: bytes = bytes(32)) -> bytes:
-    """The coinbase's commitment scriptPubKey (BIP 141).
+def coinbase_transaction(
+    height: int, tag: bytes, outputs: Sequence[Output], witness_root: bytes | None
+) -> Transaction:
+    """A coinbase with the height (BIP 34) and `tag` in its scriptSig.
 
-    `wtxids` are those of the other transactions: the hashes of their bytes with witnesses.
+    `witness_root` is the Merkle root of the wtxids, zeros in place of the coinbase's; with it comes the commitment that
+    a block with witnesses must have (BIP 141), without it, None, neither commitment nor witness.
     """
-    return b"\x6a\x24\xaa\x21\xa9\xed" + sha256d(merkle_root([bytes(32), *wtxids]) + reserved)
+    script_sig = height_push(height) + push(height.to_bytes(4, "big")) + tag
+    only = Input(Prevout(NO_TXID, NO_VOUT), script_sig)
+    if witness_root is None:
+        return Transaction((only,), tuple(outputs))
+    reserved = bytes(32)
+    commitment = Output(0, b"\x6a\x24\xaa\x21\xa9\xed" + sha256d(witness_root + reserved))
+    return Transaction((only._replace(witness=(reserved,)),), (*outputs, commitment))
 
 
 def height_push(height: int) -> bytes:
