@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 from reflow.network import Network
 
 
+def byte_array(data: bytes) -> NDArray[np.uint8]:
+    """The bytes as an array that may be written to: kernels are compiled anew for read-only ones."""
+    return np.frombuffer(bytearray(data), np.uint8)
+
 
 class RawBatch(NamedTuple):
     """Consecutive blocks of the best chain as bytes, with nothing decoded yet.
 
-    Block b of the batch has height first_height + b, its bytes are blocks[block_bounds[b]:block_bounds[b + 1]] and its undo
-    data (the coins it spends, as Bitcoin Core serializes them in rev files) undo[undo_bounds[b]:undo_bounds[b + 1]].
+    Block b of the batch has height first_height + b. Its bytes are blocks[block_bounds[b]:block_bounds[b + 1]], its
+    undo data (the coins it spends, as Bitcoin Core serializes them in rev files) are
+    undo[undo_bounds[b]:undo_bounds[b + 1]]. Arrays are writable, see `byte_array`.
     """
 
     first_height: int

@@ -78,7 +78,9 @@ def find_blocks_folder(path: Path, network: Network | None) -> BlocksFolder:
             if network is not None and found is not network:
                 raise SourceError(f"{first}: blocks of network {found.name}, expected {network.name}")
             return BlocksFolder(folder, found, key)
-    raise SourceError(f"{first}, offset 0: magic {magic.hex()} of no known network, expected {_magics(network)}")
+    raise SourceError(
+        f"{first}, offset 0: magic {magic.hex()} of no known network, expected {_magics(network)}"
+    )
 
 
 def scan_file(
@@ -205,12 +207,16 @@ def _choose(path: Path, network: Network | None) -> Path:
     wanted = [network] if network else list(NETWORKS.values())
     inside = [path / n.folder / "blocks" for n in wanted]
     candidates = [folder for folder in (path, path / "blocks") if _blk_numbers(folder)]
-    candidates += [folder for folder in dict.fromkeys(inside) if folder not in candidates and _blk_numbers(folder)]
+    candidates += [
+        folder for folder in dict.fromkeys(inside) if folder not in candidates and _blk_numbers(folder)
+    ]
     if network and network.folder and (preferred := path / network.folder / "blocks") in candidates:
         return preferred
     if not candidates:
         asked = f" of network {network.name}" if network else ""
-        raise SourceError(f"{path}: no blk files{asked} in it, in its blocks folder, or in a network's subfolder")
+        raise SourceError(
+            f"{path}: no blk files{asked} in it, in its blocks folder, or in a network's subfolder"
+        )
     if candidates[0] not in (path, path / "blocks") and len(candidates) > 1:
         names = ", ".join(str(folder) for folder in candidates)
         raise SourceError(f"{path}: blocks of several networks ({names}): say which with --network")
@@ -219,7 +225,7 @@ def _choose(path: Path, network: Network | None) -> Path:
 
 def _blk_numbers(folder: Path) -> list[int]:
     try:
-        names = os.listdir(folder)
+        names = [path.name for path in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

@@ -15,8 +15,8 @@ DAY_SECONDS: Final = 86_400
 def mediantimes(predecessors: Sequence[int], times: NDArray[np.int64]) -> NDArray[np.int64]:
     """Mediantime of consecutive blocks, seconds since 1970 UTC.
 
-    `times` are their header times, `predecessors` those of the up to ten blocks before them (genesis included). Of n sorted
-    values the one with index n // 2 counts, as in Bitcoin Core's `GetMedianTimePast`.
+    `times` are their header times, `predecessors` those of the up to ten blocks before them (genesis included). Of n
+    sorted values the one with index n // 2 counts, as in Bitcoin Core's `GetMedianTimePast`.
     """
     before = list(predecessors)[-(SPAN - 1) :]
     known = np.concatenate([np.array(before, np.int64), times])

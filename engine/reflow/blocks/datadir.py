@@ -1,9 +1,9 @@
 """Blocks from a node's own files, while the node runs or not.
 
-The best chain is the one with most work among the headers found; a block's spent outputs come from the rev file. A block
-whose undo data are not written yet is the end of what can be read. A block that the node has connected (it has undo
-data) but that hangs in the air, or undo data that fit no block where one lacks them, prove that a file is harmed:
-those are errors, told with file and offset.
+The best chain is the one with most work among the headers found; a block's spent outputs come from the rev file. A
+block whose undo data are not written yet is the end of what can be read. A block that the node has connected (it has
+undo data) but that hangs in the air, or undo data that fit no block where one lacks them, prove that a file is
+harmed: those are errors, told with file and offset.
 """
 
 import os
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reflow.blocks.batch import ChainEnd, RawBatch
+from reflow.blocks.batch import ChainEnd, RawBatch, byte_array
 from reflow.blocks.blkfiles import (
     BlocksFolder,
     Damage,
@@ -122,7 +122,10 @@ class DatadirSource:
         return ChainEnd(self._chain[-1].height, sum(header.size for header in self._chain))
 
     def read(self, first_height: int, last_height: int, batch_bytes: int) -> Iterator[RawBatch]:
-        """See BlockSource. Ends early where undo data are not written yet; raises BadBlockError where they are harmed."""
+        """See BlockSource. Ends early where undo data are not written yet.
+
+        Raises BadBlockError where undo data are harmed or lost.
+        """
         batch: list[tuple[Header, int]] = []
         size = 0
         for header in self._chain[first_height - self._fork - 1 : last_height - self._fork]:
@@ -138,7 +141,7 @@ class DatadirSource:
             yield self._load(batch)
 
     def _still_holds(self, known: Scan) -> bool:
-        """Whether an earlier scan was of these files: same folder and key, and its last blocks still where they were."""
+        """Whether an earlier scan was of these files: same folder and key, its last blocks still where they were."""
         if (known.folder, known.xor_key) != (str(self.folder.path.resolve()), self.folder.xor_key):
             return False
         last: dict[int, Header] = {}
@@ -214,13 +217,13 @@ class DatadirSource:
     def _input_counts(self, header: Header) -> NDArray[np.int64]:
         with open_file(self.folder.blk(header.file)) as file:
             data = os.pread(file.fileno(), header.size, header.offset)
-        return input_counts(np.frombuffer(plain(data, header.offset, self.folder.xor_key), np.uint8))
+        return input_counts(byte_array(plain(data, header.offset, self.folder.xor_key)))
 
     def _load(self, batch: list[tuple[Header, int]]) -> RawBatch:
         headers = [header for header, _ in batch]
         bounds = _bounds([header.size for header in headers])
         blocks = np.empty(int(bounds[-1]), np.uint8)
-        view = memoryview(blocks)
+        view = blocks.data
         number = -1
         file = None
         for header, start, end in zip(headers, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
@@ -231,7 +234,9 @@ class DatadirSource:
             assert file is not None
             read = os.preadv(file.fileno(), [view[start:end]], header.offset)
             if read != end - start:
-                raise BadBlockError(f"{self._place(header)}: file is cut short: {read} bytes of {end - start}")
+                raise BadBlockError(
+                    f"{self._place(header)}: file is cut short: {read} bytes of {end - start}"
+                )
         if file is not None:
             file.__exit__()
         undos = [self._undo(header, record) for header, record in batch]
@@ -241,9 +246,9 @@ class DatadirSource:
             block_bounds=bounds,
             undo=np.concatenate(undos),
             undo_bounds=_bounds([len(undo) for undo in undos]),
-            hashes=np.frombuffer(bytearray().join(h.hash for h in headers), np.uint8).reshape(-1, 32),
+            hashes=byte_array(b"".join(h.hash for h in headers)).reshape(-1, 32),
             offsets=np.array([header.offset for header in headers], np.int64),
-            xor_key=np.frombuffer(bytearray(self.folder.xor_key), np.uint8) if any(self.folder.xor_key) else None,
+            xor_key=byte_array(self.folder.xor_key) if any(self.folder.xor_key) else None,
             place=lambda block: self._place(headers[block]),
         )
 
@@ -337,7 +342,9 @@ class DatadirSource:
     def _missing_parent(self, header: Header) -> str:
         near = next((d for d in self._damages if d.number <= header.file), None)
         gap = [n for n in range(header.file) if n not in self._files]
-        cause = near.text if near else f"{self.folder.blk(gap[-1])}: no such file" if gap else self._place(header)
+        cause = (
+            near.text if near else f"{self.folder.blk(gap[-1])}: no such file" if gap else self._place(header)
+        )
         return (
             f"{cause}; block {header.hash[::-1].hex()} was connected by the node, "
             f"but its parent {header.prev_hash[::-1].hex()} is damaged or missing"
@@ -362,15 +369,17 @@ class DatadirSource:
     def _pruned_message(self) -> str:
         unconnected = self._tree.unconnected
         if not unconnected:
-            return f"{self.folder.path}: no blocks in {self.folder.blk(self.folder.blk_numbers()[0]).name} and later files"
+            return f"{self.folder.path}: no block in its blk files"
         heights = [height for height in map(self._coinbase_height, unconnected[:1000]) if height is not None]
-        first = f"the first block in the files has height {min(heights)}" if heights else "the first blocks are gone"
+        first = (
+            f"the first block in the files has height {min(heights)}"
+            if heights
+            else "the first blocks are gone"
+        )
         return f"{self.folder.path}: pruned node: {first}, expected blocks from genesis on"
 
     def _coinbase_height(self, header: Header) -> int | None:
         """The height that a coinbase states (BIP 34), or None."""
-        if not 1 <= len(self._input_counts(header)) + 1:
-            return None
         with open_file(self.folder.blk(header.file)) as file:
             data = plain(os.pread(file.fileno(), 200, header.offset), header.offset, self.folder.xor_key)
         start = data.find(b"\xff\xff\xff\xff", 80) + 5

@@ -74,12 +74,27 @@ def decode(batch: RawBatch, network: Network) -> DecodedBatch:
     layout = _lay_out(batch, fault)
     txids = np.empty((len(layout.transactions), 32), np.uint8)
     kernels.hash_transactions(batch.blocks, layout.transactions, txids)
-    _checked(batch, fault, kernels.check_roots(
-        batch.blocks, batch.block_bounds, layout.first_tx, layout.transactions, txids, batch.hashes, fault
-    ))
-    _checked(batch, fault, kernels.check_witnesses(
-        batch.blocks, layout.first_tx, layout.first_output, layout.transactions, layout.outputs, txids, layout.scripts, fault
-    ))
+    _checked(
+        batch,
+        fault,
+        kernels.check_roots(
+            batch.blocks, batch.block_bounds, layout.first_tx, layout.transactions, txids, batch.hashes, fault
+        ),
+    )
+    _checked(
+        batch,
+        fault,
+        kernels.check_witnesses(
+            batch.blocks,
+            layout.first_tx,
+            layout.first_output,
+            layout.transactions,
+            layout.outputs,
+            txids,
+            layout.scripts,
+            fault,
+        ),
+    )
     debit_value, debit_account = _debits(batch, layout, fault)
     credit_account = np.empty(len(layout.values), np.int64)
     kernels.credit_accounts(batch.blocks, layout.scripts, credit_account)
@@ -87,10 +102,23 @@ def decode(batch: RawBatch, network: Network) -> DecodedBatch:
     sums = np.empty((len(layout.counts), kernels.SUMS), np.int64)
     heights = range(batch.first_height, batch.first_height + len(layout.counts))
     subsidies = np.array([network.subsidy(height) for height in heights], np.int64)
-    _checked(batch, fault, kernels.sum_blocks(
-        layout.first_tx, layout.inputs, layout.outputs, subsidies, txids,
-        debit_account, debit_value, credit_account, layout.values, sums, fault,
-    ))
+    _checked(
+        batch,
+        fault,
+        kernels.sum_blocks(
+            layout.first_tx,
+            layout.inputs,
+            layout.outputs,
+            subsidies,
+            txids,
+            debit_account,
+            debit_value,
+            credit_account,
+            layout.values,
+            sums,
+            fault,
+        ),
+    )
     return _columns(batch, layout, txids, debit_account, debit_value, credit_account, sums)
 
 
@@ -104,7 +132,14 @@ def input_counts(block: NDArray[np.uint8]) -> NDArray[np.int64]:
         return np.empty(0, np.int64)
     layout = _empty_layout(counts)
     kernels.lay_out(
-        block, bounds, layout.transactions, layout.inputs, layout.outputs, layout.values, layout.scripts, fault
+        block,
+        bounds,
+        layout.transactions,
+        layout.inputs,
+        layout.outputs,
+        layout.values,
+        layout.scripts,
+        fault,
     )
     return layout.inputs[1:]
 
@@ -127,10 +162,20 @@ def _lay_out(batch: RawBatch, fault: NDArray[np.int64]) -> _Layout:
     counts = np.zeros((len(batch.block_bounds) - 1, 3), np.int64)
     _checked(batch, fault, kernels.count_blocks(batch.blocks, batch.block_bounds, counts, fault))
     layout = _empty_layout(counts)
-    _checked(batch, fault, kernels.lay_out(
-        batch.blocks, batch.block_bounds,
-        layout.transactions, layout.inputs, layout.outputs, layout.values, layout.scripts, fault,
-    ))
+    _checked(
+        batch,
+        fault,
+        kernels.lay_out(
+            batch.blocks,
+            batch.block_bounds,
+            layout.transactions,
+            layout.inputs,
+            layout.outputs,
+            layout.values,
+            layout.scripts,
+            fault,
+        ),
+    )
     return layout
 
 

@@ -91,7 +91,8 @@ class HeaderTree:
     def unconnected(self) -> list[Header]:
         """Headers whose chain does not lead back to genesis, in the order of the files."""
         return sorted(
-            (h for hashes in self._waiting.values() for h in self._descend(hashes)), key=lambda h: (h.file, h.offset)
+            (h for hashes in self._waiting.values() for h in self._descend(hashes)),
+            key=lambda h: (h.file, h.offset),
         )
 
     def add(self, header: Header) -> None:

@@ -1,9 +1,12 @@
 """The decoding kernels: raw blocks and undo data to columns, in compiled loops that release the GIL.
 
-A batch is the bytes of consecutive blocks in one array `raw`, block b at raw[bounds[b]:bounds[b + 1]], and their undo data
-likewise. Each kernel makes one pass and fills arrays that the caller allocated from counts that were *walked*, never
-from counts that the bytes claim. Serialization: Bitcoin developer reference, BIP 144 (segwit); undo data: Bitcoin Core
-`undo.h`, `compressor.h`, `serialize.h` (VARINT).
+A batch is the bytes of consecutive blocks in one array `raw`, block b at raw[bounds[b]:bounds[b + 1]], and their undo
+data likewise. Each kernel makes one pass and fills arrays that the caller allocated from counts that were *walked*,
+never from counts that the bytes claim. Serialization: Bitcoin developer reference, BIP 144 (segwit); undo data:
+Bitcoin Core `undo.h`, `compressor.h`, `serialize.h` (VARINT).
+
+Hashing contexts travel as arrays, never as bare addresses: numba frees an array after the last use of its variable, and
+an address keeps nothing alive.
 
 A kernel that finds a fault stops and writes it to `fault`: (code, block, transaction in the block, found, expected);
 `decode.py` makes the sentence.
@@ -42,10 +45,12 @@ UNEXPECTED_WITNESS: Final = 18
 TX_START, TX_INPUTS, TX_WITNESS, TX_END, TX_COLUMNS = 0, 1, 2, 3, 4
 
 _HASH = 32
+_COMMITMENT = np.frombuffer(b"\x6a\x24\xaa\x21\xa9\xed", np.uint8)
+"""How the scriptPubKey of a witness commitment begins (BIP 141)."""
 
 
 @njit(nogil=True, cache=True)
-def unxor(data, starts, offsets, key):  # type: ignore[no-untyped-def]
+def unxor(data, starts, offsets, key):
     """Undo Bitcoin Core's obfuscation in place: data[starts[i]:starts[i + 1]] came from file position offsets[i]."""
     for i in range(len(offsets)):
         phase = offsets[i] - starts[i]
@@ -65,7 +70,7 @@ def unxor(data, starts, offsets, key):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _u32(raw, position):  # type: ignore[no-untyped-def]
+def _u32(raw, position):
     return (
         np.int64(raw[position])
         | np.int64(raw[position + 1]) << 8
@@ -75,12 +80,12 @@ def _u32(raw, position):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _i64(raw, position):  # type: ignore[no-untyped-def]
+def _i64(raw, position):
     return _u32(raw, position) | _u32(raw, position + 4) << 32
 
 
 @njit(nogil=True, cache=True)
-def compact(raw, position, end):  # type: ignore[no-untyped-def]
+def compact(raw, position, end):
     """CompactSize at `position`: (value, position behind it), or (-1, _) if it is cut short or beyond the bytes left.
 
     Nothing that a size can count takes less than a byte, so a larger value than the bytes left is a fault at once.
@@ -103,7 +108,7 @@ def compact(raw, position, end):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _skip_strings(raw, position, end, count):  # type: ignore[no-untyped-def]
+def _skip_strings(raw, position, end, count):
     """Position behind `count` length-prefixed strings, or -1."""
     for _ in range(count):
         size, position = compact(raw, position, end)
@@ -114,7 +119,7 @@ def _skip_strings(raw, position, end, count):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _walk_inputs(raw, position, end, count):  # type: ignore[no-untyped-def]
+def _walk_inputs(raw, position, end, count):
     """Position behind `count` inputs, or -1."""
     for _ in range(count):
         size, position = compact(raw, position + 36, end)
@@ -125,7 +130,7 @@ def _walk_inputs(raw, position, end, count):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _walk_outputs(raw, position, end, count):  # type: ignore[no-untyped-def]
+def _walk_outputs(raw, position, end, count):
     """Position behind `count` outputs, or -1."""
     for _ in range(count):
         size, position = compact(raw, position + 8, end)
@@ -136,8 +141,8 @@ def _walk_outputs(raw, position, end, count):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _walk_transaction(raw, start, end, layout):  # type: ignore[no-untyped-def]
-    """(inputs, outputs) of the transaction at `start`, its positions written to `layout`; (-1, _) if it is cut short."""
+def _walk_transaction(raw, start, end, layout):
+    """(inputs, outputs) of the transaction at `start`, its positions in `layout`; (-1, _) if it is cut short."""
     position = start + 4
     if position + 2 > end:
         return np.int64(-1), np.int64(0)
@@ -166,7 +171,7 @@ def _walk_transaction(raw, start, end, layout):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def count_blocks(raw, bounds, counts, fault):  # type: ignore[no-untyped-def]
+def count_blocks(raw, bounds, counts, fault):
     """Walk every block: counts[b] = (transactions, inputs with the coinbase's, outputs)."""
     layout = np.empty(TX_COLUMNS, np.int64)
     for b in range(len(bounds) - 1):
@@ -191,7 +196,7 @@ def count_blocks(raw, bounds, counts, fault):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _is_coinbase_input(raw, position):  # type: ignore[no-untyped-def]
+def _is_coinbase_input(raw, position):
     """Whether the outpoint at `position` is the null outpoint."""
     for k in range(32):
         if raw[position + k] != 0:
@@ -200,19 +205,19 @@ def _is_coinbase_input(raw, position):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _input_position(raw, start):  # type: ignore[no-untyped-def]
+def _input_position(raw, start):
     """Position of the first outpoint behind the CompactSize input count at `start`."""
     first = raw[start]
     return start + (1 if first < 253 else 3 if first == 253 else 5 if first == 254 else 9)
 
 
 @njit(nogil=True, cache=True)
-def lay_out(raw, bounds, layout, inputs, outputs, values, scripts, fault):  # type: ignore[no-untyped-def]
+def lay_out(raw, bounds, layout, inputs, outputs, values, scripts, fault):
     """Positions of every transaction and output of blocks that `count_blocks` accepted.
 
     layout[t] = positions of transaction t; inputs[t], outputs[t] = its counts; values[o] = sat of output o;
-    scripts[o] = (start, end) of its scriptPubKey in raw. A transaction with a null outpoint is the coinbase, the first of
-    its block and no other.
+    scripts[o] = (start, end) of its scriptPubKey in raw. A transaction with a null outpoint is the coinbase: the first
+    of its block and no other.
     """
     t = 0
     o = 0
@@ -242,49 +247,48 @@ def lay_out(raw, bounds, layout, inputs, outputs, values, scripts, fault):  # ty
 
 
 @njit(nogil=True, cache=True)
-def _sha256d(context, digest, data, size):  # type: ignore[no-untyped-def]
-    sha256_init(context)
-    sha256_update(context, data, size)
+def _sha256d(context, digest, data, size):
+    sha256_init(context.ctypes.data)
+    sha256_update(context.ctypes.data, data, size)
     again(context, digest)
 
 
 @njit(nogil=True, cache=True)
-def again(context, digest):  # type: ignore[no-untyped-def]
+def again(context, digest):
     """Finish the hash in `context` and hash its digest once more."""
-    sha256_final(digest, context)
-    sha256_init(context)
-    sha256_update(context, digest, _HASH)
-    sha256_final(digest, context)
+    sha256_final(digest, context.ctypes.data)
+    sha256_init(context.ctypes.data)
+    sha256_update(context.ctypes.data, digest, _HASH)
+    sha256_final(digest, context.ctypes.data)
 
 
 @njit(nogil=True, cache=True)
-def hash_headers(headers, hashes):  # type: ignore[no-untyped-def]
+def hash_headers(headers, hashes):
     """hashes[i] = SHA-256d of the 80 bytes headers[i], in the byte order of the wire."""
     context = np.empty(CONTEXT_SIZE, np.uint8)
     for i in range(len(headers)):
-        _sha256d(context.ctypes.data, hashes[i].ctypes.data, headers[i].ctypes.data, 80)
+        _sha256d(context, hashes[i].ctypes.data, headers[i].ctypes.data, 80)
 
 
 @njit(nogil=True, cache=True)
-def hash_transactions(raw, layout, txids):  # type: ignore[no-untyped-def]
+def hash_transactions(raw, layout, txids):
     """txids[t] = SHA-256d of transaction t without its witness (BIP 141), in the byte order of the wire."""
-    contexts = np.empty(CONTEXT_SIZE, np.uint8)
-    context = contexts.ctypes.data
+    context = np.empty(CONTEXT_SIZE, np.uint8)
     base = raw.ctypes.data
     for t in range(len(layout)):
         start, inputs, witness, end = layout[t]
-        sha256_init(context)
+        sha256_init(context.ctypes.data)
         if inputs == start + 4:
-            sha256_update(context, base + start, end - start)
+            sha256_update(context.ctypes.data, base + start, end - start)
         else:
-            sha256_update(context, base + start, 4)
-            sha256_update(context, base + inputs, witness - inputs)
-            sha256_update(context, base + end - 4, 4)
+            sha256_update(context.ctypes.data, base + start, 4)
+            sha256_update(context.ctypes.data, base + inputs, witness - inputs)
+            sha256_update(context.ctypes.data, base + end - 4, 4)
         again(context, txids[t].ctypes.data)
 
 
 @njit(nogil=True, cache=True)
-def _merkle_root(context, leaves, count):  # type: ignore[no-untyped-def]
+def _merkle_root(context, leaves, count):
     """Merkle root of leaves[:count] (rows of 32 bytes, one spare row behind them), computed in place in row 0."""
     while count > 1:
         if count & 1:
@@ -296,7 +300,8 @@ def _merkle_root(context, leaves, count):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def differ(a, b):  # type: ignore[no-untyped-def]
+def differ(a, b):
+    """Whether two hashes differ."""
     for k in range(_HASH):
         if a[k] != b[k]:
             return True
@@ -304,10 +309,9 @@ def differ(a, b):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def check_roots(raw, bounds, first_tx, layout, txids, hashes, fault):  # type: ignore[no-untyped-def]
+def check_roots(raw, bounds, first_tx, layout, txids, hashes, fault):
     """Each block's hash against the expected `hashes`, and its Merkle root against its header."""
-    contexts = np.empty(CONTEXT_SIZE, np.uint8)
-    context = contexts.ctypes.data
+    context = np.empty(CONTEXT_SIZE, np.uint8)
     found = np.empty(_HASH, np.uint8)
     for b in range(len(bounds) - 1):
         _sha256d(context, found.ctypes.data, raw[bounds[b] :].ctypes.data, 80)
@@ -324,23 +328,17 @@ def check_roots(raw, bounds, first_tx, layout, txids, hashes, fault):  # type: i
 
 
 @njit(nogil=True, cache=True)
-def _commitment(raw, scripts, first, last):  # type: ignore[no-untyped-def]
+def _commitment(raw, scripts, first, last):
     """Position of the witness commitment in the coinbase's outputs first..last - 1 (the last that fits), or -1."""
     for o in range(last - 1, first - 1, -1):
         start = scripts[o, 0]
-        if scripts[o, 1] - start >= 38 and raw[start] == 0x6A and raw[start + 1] == 0x24:
-            if (
-                raw[start + 2] == 0xAA
-                and raw[start + 3] == 0x21
-                and raw[start + 4] == 0xA9
-                and raw[start + 5] == 0xED
-            ):
-                return start + 6
+        if scripts[o, 1] - start >= 38 and np.array_equal(raw[start : start + 6], _COMMITMENT):
+            return start + 6
     return np.int64(-1)
 
 
 @njit(nogil=True, cache=True)
-def _witness_root(context, raw, layout, txids, leaves):  # type: ignore[no-untyped-def]
+def _witness_root(context, raw, layout, txids, leaves):
     """Merkle root of the wtxids of one block, in leaves[0]; the coinbase's counts as zero."""
     leaves[0] = 0
     for t in range(1, len(layout)):
@@ -353,13 +351,12 @@ def _witness_root(context, raw, layout, txids, leaves):  # type: ignore[no-untyp
 
 
 @njit(nogil=True, cache=True)
-def check_witnesses(raw, first_tx, first_output, layout, outputs, txids, scripts, fault):  # type: ignore[no-untyped-def]
+def check_witnesses(raw, first_tx, first_output, layout, outputs, txids, scripts, fault):
     """Each block's witness commitment (BIP 141), the only hash that covers its witness bytes.
 
-    Applies to blocks whose coinbase carries the witness reserved value; without one no transaction may carry a witness.
+    Applies to blocks whose coinbase carries the witness reserved value; in others no transaction may have a witness.
     """
-    contexts = np.empty(CONTEXT_SIZE, np.uint8)
-    context = contexts.ctypes.data
+    context = np.empty(CONTEXT_SIZE, np.uint8)
     pair = np.empty((2, _HASH), np.uint8)
     for b in range(len(first_tx) - 1):
         t0 = first_tx[b]
@@ -385,8 +382,8 @@ def check_witnesses(raw, first_tx, first_output, layout, outputs, txids, scripts
 
 
 @njit(nogil=True, cache=True)
-def _varint(data, position, end):  # type: ignore[no-untyped-def]
-    """Core's VARINT: base 128, most significant first, each continuation adding one; (-1, _) if cut short or too large."""
+def _varint(data, position, end):
+    """Core's VARINT: base 128, most significant first, each continuation adding one; (-1, _) if it is none."""
     value = np.int64(0)
     while position < end:
         byte = np.int64(data[position])
@@ -401,7 +398,7 @@ def _varint(data, position, end):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _decompress_amount(x):  # type: ignore[no-untyped-def]
+def _decompress_amount(x):
     """Core's `DecompressAmount`, in sat."""
     if x == 0:
         return np.int64(0)
@@ -421,14 +418,16 @@ def _decompress_amount(x):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def walk_coin(undo, position, end, value, script):  # type: ignore[no-untyped-def]
+def walk_coin(undo, position, end, value, script):
     """Position behind the coin at `position`, or -1; writes its sat to value[0] and (kind, start, end) to script.
 
     kind is Core's number for the compressed form, or 6 for a script in full.
     """
     code, position = _varint(undo, position, end)
     if code > 1:
-        _, position = _varint(undo, position, end)  # a zero; before Bitcoin Core 0.15 the transaction's version
+        _, position = _varint(
+            undo, position, end
+        )  # a zero; before Bitcoin Core 0.15 the transaction's version
     amount, position = _varint(undo, position, end)
     kind, position = _varint(undo, position, end)
     if code < 0 or amount < 0 or kind < 0:
@@ -444,10 +443,10 @@ def walk_coin(undo, position, end, value, script):  # type: ignore[no-untyped-de
 
 
 @njit(nogil=True, cache=True)
-def lay_out_undo(undo, bounds, first_tx, inputs, values, scripts, fault):  # type: ignore[no-untyped-def]
+def lay_out_undo(undo, bounds, first_tx, inputs, values, scripts, fault):
     """Value and script position of every spent output, checked against the blocks' transaction and input counts.
 
-    values[d] = sat of debit d; scripts[d] = (kind, start, end) in undo. Gives how many are compressed uncompressed P2PK.
+    values[d] = sat of debit d; scripts[d] = (kind, start, end) in undo. Gives how many are of kind 4 or 5.
     """
     d = 0
     points = 0
@@ -481,7 +480,7 @@ def lay_out_undo(undo, bounds, first_tx, inputs, values, scripts, fault):  # typ
 
 
 @njit(nogil=True, cache=True)
-def _account(digest):  # type: ignore[no-untyped-def]
+def _account(digest):
     """The first 8 bytes of a SHA-256 digest, big-endian, signed."""
     account = np.int64(0)
     for k in range(8):
@@ -490,21 +489,20 @@ def _account(digest):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def credit_accounts(raw, scripts, accounts):  # type: ignore[no-untyped-def]
+def credit_accounts(raw, scripts, accounts):
     """accounts[o] = account of the scriptPubKey raw[scripts[o, 0]:scripts[o, 1]]."""
-    contexts = np.empty(CONTEXT_SIZE, np.uint8)
-    context = contexts.ctypes.data
+    context = np.empty(CONTEXT_SIZE, np.uint8)
     digest = np.empty(_HASH, np.uint8)
     base = raw.ctypes.data
     for o in range(len(scripts)):
-        sha256_init(context)
-        sha256_update(context, base + scripts[o, 0], scripts[o, 1] - scripts[o, 0])
-        sha256_final(digest.ctypes.data, context)
+        sha256_init(context.ctypes.data)
+        sha256_update(context.ctypes.data, base + scripts[o, 0], scripts[o, 1] - scripts[o, 0])
+        sha256_final(digest.ctypes.data, context.ctypes.data)
         accounts[o] = _account(digest)
 
 
 @njit(nogil=True, cache=True)
-def _expand_script(undo, kind, start, end, y, script):  # type: ignore[no-untyped-def]
+def _expand_script(undo, kind, start, end, y, script):
     """Write the scriptPubKey behind compressed form `kind` (0..5) to `script`; gives its length."""
     if kind == 0:
         script[0], script[1], script[2] = 0x76, 0xA9, 20
@@ -529,29 +527,28 @@ def _expand_script(undo, kind, start, end, y, script):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True)
-def debit_accounts(undo, scripts, ys, accounts):  # type: ignore[no-untyped-def]
+def debit_accounts(undo, scripts, ys, accounts):
     """accounts[d] = account of spent output d; ys = y coordinates of the points of kind 4 and 5, in order."""
-    contexts = np.empty(CONTEXT_SIZE, np.uint8)
-    context = contexts.ctypes.data
+    context = np.empty(CONTEXT_SIZE, np.uint8)
     digest = np.empty(_HASH, np.uint8)
     expanded = np.empty(67, np.uint8)
     base = undo.ctypes.data
     point = 0
     for d in range(len(scripts)):
         kind, start, end = scripts[d]
-        sha256_init(context)
+        sha256_init(context.ctypes.data)
         if kind == 6:
-            sha256_update(context, base + start, end - start)
+            sha256_update(context.ctypes.data, base + start, end - start)
         else:
             size = _expand_script(undo, kind, start, end, ys[min(point, len(ys) - 1)], expanded)
             point += kind >= 4
-            sha256_update(context, expanded.ctypes.data, size)
-        sha256_final(digest.ctypes.data, context)
+            sha256_update(context.ctypes.data, expanded.ctypes.data, size)
+        sha256_final(digest.ctypes.data, context.ctypes.data)
         accounts[d] = _account(digest)
 
 
 @njit(nogil=True, cache=True)
-def mix(account, value, place):  # type: ignore[no-untyped-def]
+def mix(account, value, place):
     """64-bit fingerprint of one ledger row; rows of a block are summed, so their order does not matter.
 
     The finalizer of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) over a linear combination of the three.
@@ -567,7 +564,7 @@ def mix(account, value, place):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _contains(sorted_or_few, account, is_sorted):  # type: ignore[no-untyped-def]
+def _contains(sorted_or_few, account, is_sorted):
     if is_sorted:
         i = np.searchsorted(sorted_or_few, account)
         return i < len(sorted_or_few) and sorted_or_few[i] == account
@@ -578,14 +575,14 @@ def _contains(sorted_or_few, account, is_sorted):  # type: ignore[no-untyped-def
 
 
 @njit(nogil=True, cache=True)
-def _transfers(debits, credits, values):  # type: ignore[no-untyped-def]
+def _transfers(debits, credited, values):
     """(count, sat) of the positive outputs whose account is not among the inputs' (METHODOLOGY section 6, TxTfr...)."""
     count = np.int64(0)
     total = np.int64(0)
-    is_sorted = len(debits) > 8 and len(debits) * len(credits) > 1024
+    is_sorted = len(debits) > 8 and len(debits) * len(credited) > 1024
     known = np.sort(debits) if is_sorted else debits
-    for k in range(len(credits)):
-        if values[k] > 0 and not _contains(known, credits[k], is_sorted):
+    for k in range(len(credited)):
+        if values[k] > 0 and not _contains(known, credited[k], is_sorted):
             count += 1
             total += values[k]
     return count, total
@@ -596,10 +593,10 @@ FEES, ISSUANCE, TRANSFER_COUNT, TRANSFER_VALUE, DIGEST, SUMS = 0, 1, 2, 3, 4, 5
 
 
 @njit(nogil=True, cache=True)
-def sum_blocks(first_tx, inputs, outputs, subsidies, txids, debits, spent, credits, values, sums, fault):  # type: ignore[no-untyped-def]
+def sum_blocks(first_tx, inputs, outputs, subsidies, txids, debits, spent, credited, values, sums, fault):
     """Conservation per transaction and block, and each block's sums.
 
-    debits, spent = account and sat of every spent output; credits, values = of every output; txids in display order.
+    debits, spent = account and sat of every spent output; credited, values = of every output; txids in display order.
     A transaction may not pay more than it spends, a coinbase not more than subsidy and fees.
     """
     d = 0
@@ -616,22 +613,22 @@ def sum_blocks(first_tx, inputs, outputs, subsidies, txids, debits, spent, credi
             digest += mix(words[0], words[1], place) + mix(words[2], words[3], place + 1)
             paid = np.int64(0)
             for k in range(o, o + outputs[t]):
-                paid = min(paid + values[k], MAX_MONEY + 1)  # a sum that cannot wrap round
-                digest += mix(credits[k], values[k], place + 2)
+                paid = min(paid + values[k], np.int64(MAX_MONEY + 1))  # a sum that cannot wrap round
+                digest += mix(credited[k], values[k], place + 2)
             if t == first_tx[b]:
                 claimed = paid
                 o += outputs[t]
                 continue
             drawn = np.int64(0)
             for k in range(d, d + inputs[t]):
-                drawn = min(drawn + spent[k], MAX_MONEY)
+                drawn = min(drawn + spent[k], np.int64(MAX_MONEY))
                 digest += mix(debits[k], spent[k], place + 3)
             if paid > drawn:
                 fault[:] = (OVERSPENT, b, t - first_tx[b], drawn, paid)
                 return
             fees += drawn - paid
             count, total = _transfers(
-                debits[d : d + inputs[t]], credits[o : o + outputs[t]], values[o : o + outputs[t]]
+                debits[d : d + inputs[t]], credited[o : o + outputs[t]], values[o : o + outputs[t]]
             )
             transfer_count += count
             transfer_value += total

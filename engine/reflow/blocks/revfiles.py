@@ -1,8 +1,8 @@
 """A node's rev files: the undo records in them, and which block each belongs to.
 
-revNNNNN.dat holds frames (magic, size, undo data, 32-byte checksum) in the order in which the node connected the blocks of
-blkNNNNN.dat. The checksum is SHA-256d(previous block hash, undo data), so it tells siblings apart only by their undo
-data; where a block has a sibling, transaction and input counts decide as well.
+revNNNNN.dat holds frames (magic, size, undo data, 32-byte checksum) in the order in which the node connected the
+blocks of blkNNNNN.dat. The checksum is SHA-256d(previous block hash, undo data), so it tells siblings apart only by
+their undo data; where a block has a sibling, transaction and input counts decide as well.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from reflow.blocks.batch import byte_array
 from reflow.blocks.blkfiles import BlocksFolder
 from reflow.blocks.headers import Header
 from reflow.blocks.kernels import again, compact, differ, unxor, walk_coin
@@ -44,7 +45,7 @@ class RevFile(NamedTuple):
 
     def records_of(self, header: Header, without: set[int]) -> list[int]:
         """Every record outside `without` whose checksum and transaction count fit a block, in the file's order."""
-        prev_hash = np.frombuffer(bytearray(header.prev_hash), np.uint8).reshape(1, 32)
+        prev_hash = byte_array(header.prev_hash).reshape(1, 32)
         counts = np.array([header.tx_count], np.int64)
         found: list[int] = []
         while True:
@@ -57,7 +58,7 @@ class RevFile(NamedTuple):
 
     def pair(self, headers: Sequence[Header]) -> NDArray[np.int64]:
         """The record of each block, or -1; `headers` in chain order, which is nearly the records' order."""
-        prev_hashes = np.frombuffer(bytearray().join(h.prev_hash for h in headers), np.uint8).reshape(-1, 32)
+        prev_hashes = byte_array(b"".join(h.prev_hash for h in headers)).reshape(-1, 32)
         counts = np.array([h.tx_count for h in headers], np.int64)
         claimed = np.zeros(len(self.starts), np.bool_)
         paired: NDArray[np.int64] = _pair(self.data, self.starts, self.ends, claimed, prev_hashes, counts)
@@ -79,7 +80,7 @@ def read_rev_file(folder: BlocksFolder, number: int) -> RevFile | None:
             data,
             np.array([0, len(data)], np.int64),
             np.array([0], np.int64),
-            np.frombuffer(bytearray(folder.xor_key), np.uint8),
+            byte_array(folder.xor_key),
         )
     bounds = np.empty((len(data) // (_FRAME + 1 + _CHECKSUM) + 1, 2), np.int64)
     magic = int.from_bytes(folder.network.magic, "little")
@@ -96,8 +97,8 @@ def settle_siblings(
 ) -> int:
     """The record of a block that has siblings in the same file, or -1.
 
-    `counts_of` gives a block's input counts. Among records that fit checksum and counts, those of several fitting siblings
-    stand in the order of arrival.
+    `counts_of` gives a block's input counts. Among records that fit checksum and counts, those of several fitting
+    siblings stand in the order of arrival.
     """
     wanted = counts_of(header)
     records = [r for r in file.records_of(header, set()) if np.array_equal(undo_counts(file.undo(r)), wanted)]
@@ -124,7 +125,7 @@ def _describe(folder: BlocksFolder, number: int, data: NDArray[np.uint8], positi
 
 
 @njit(nogil=True, cache=True)
-def _used(data):  # type: ignore[no-untyped-def]
+def _used(data):
     """Position behind the last byte that is not zero."""
     end = len(data)
     while end > 0 and data[end - 1] == 0:
@@ -133,7 +134,7 @@ def _used(data):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _walk(data, used, magic, bounds):  # type: ignore[no-untyped-def]
+def _walk(data, used, magic, bounds):
     """(records, position where the walk ended); bounds[r] = start and end of the undo data of record r."""
     position = np.int64(0)
     count = 0
@@ -153,29 +154,31 @@ def _walk(data, used, magic, bounds):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _leading_count(data, position):  # type: ignore[no-untyped-def]
+def _leading_count(data, position):
     """The CompactSize at `position`, as far as it matters here: transactions of a block."""
     first = np.int64(data[position])
     if first < 253:
         return first
     if first == 253:
         return np.int64(data[position + 1]) | np.int64(data[position + 2]) << 8
-    return np.int64(data[position + 1]) | np.int64(data[position + 2]) << 8 | np.int64(data[position + 3]) << 16
+    return (
+        np.int64(data[position + 1]) | np.int64(data[position + 2]) << 8 | np.int64(data[position + 3]) << 16
+    )
 
 
 @njit(nogil=True, cache=True)
-def _fits(context, digest, data, start, end, prev_hash):  # type: ignore[no-untyped-def]
-    sha256_init(context)
-    sha256_update(context, prev_hash.ctypes.data, 32)
-    sha256_update(context, data.ctypes.data + start, end - start)
+def _fits(context, digest, data, start, end, prev_hash):
+    sha256_init(context.ctypes.data)
+    sha256_update(context.ctypes.data, prev_hash.ctypes.data, 32)
+    sha256_update(context.ctypes.data, data.ctypes.data + start, end - start)
     again(context, digest.ctypes.data)
     return not differ(digest, data[end : end + _CHECKSUM])
 
 
 @njit(nogil=True, cache=True)
-def _pair(data, starts, ends, claimed, prev_hashes, tx_counts):  # type: ignore[no-untyped-def]
+def _pair(data, starts, ends, claimed, prev_hashes, tx_counts):
     """The record of each block or -1, looking from behind the last match on and then round again."""
-    contexts = np.empty(CONTEXT_SIZE, np.uint8)
+    context = np.empty(CONTEXT_SIZE, np.uint8)
     digest = np.empty(_CHECKSUM, np.uint8)
     paired = np.full(len(tx_counts), -1, np.int64)
     next_record = 0
@@ -184,7 +187,7 @@ def _pair(data, starts, ends, claimed, prev_hashes, tx_counts):  # type: ignore[
             r = (next_record + k) % len(starts)
             if claimed[r] or _leading_count(data, starts[r]) != tx_counts[b] - 1:
                 continue
-            if _fits(contexts.ctypes.data, digest, data, starts[r], ends[r], prev_hashes[b]):
+            if _fits(context, digest, data, starts[r], ends[r], prev_hashes[b]):
                 paired[b] = r
                 claimed[r] = True
                 next_record = r + 1
@@ -193,7 +196,7 @@ def _pair(data, starts, ends, claimed, prev_hashes, tx_counts):  # type: ignore[
 
 
 @njit(nogil=True, cache=True)
-def _undo_counts(undo, counts):  # type: ignore[no-untyped-def]
+def _undo_counts(undo, counts):
     from_count, position = compact(undo, np.int64(0), len(undo))
     n = 0
     value = np.empty(1, np.int64)

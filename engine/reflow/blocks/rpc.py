@@ -19,7 +19,7 @@ import numpy as np
 from bitcoinrpc.authproxy import AuthServiceProxy, JSONRPCException
 from numpy.typing import NDArray
 
-from reflow.blocks.batch import ChainEnd, RawBatch
+from reflow.blocks.batch import ChainEnd, RawBatch, byte_array
 from reflow.blocks.kernels import hash_headers
 from reflow.blocks.undo import Coin, compact_size, serialize_undo
 from reflow.errors import SourceError
@@ -140,7 +140,9 @@ class RpcSource:
 
     def _network(self, chain: str, wanted: Network | None) -> Network:
         if chain not in NETWORKS:
-            raise SourceError(f"{self._where}: node of network {chain}, expected one of {', '.join(NETWORKS)}")
+            raise SourceError(
+                f"{self._where}: node of network {chain}, expected one of {', '.join(NETWORKS)}"
+            )
         if wanted is not None and wanted.name != chain:
             raise SourceError(f"{self._where}: node of network {chain}, expected {wanted.name}")
         return NETWORKS[chain]
@@ -149,7 +151,7 @@ class RpcSource:
         return bool(self.call("getblockhash", height) == (hash_at(height) or b"").hex())
 
     def _outweighs(self, tip_height: int, hash_at: Callable[[int], bytes | None]) -> bool:
-        """Whether the node's chain has more work than the ledger's; by height if the node does not know the ledger's tip."""
+        """Whether the node's chain has more work than the ledger's; by height if it does not know the ledger's tip."""
         try:
             known = self.call("getblockheader", (hash_at(tip_height) or b"").hex())
         except SourceError as error:
@@ -174,7 +176,9 @@ class RpcSource:
 
     def _undo(self, block: dict[str, Any]) -> bytes:
         try:
-            return serialize_undo([[_coin(spent["prevout"]) for spent in tx["vin"]] for tx in block["tx"][1:]])
+            return serialize_undo(
+                [[_coin(spent["prevout"]) for spent in tx["vin"]] for tx in block["tx"][1:]]
+            )
         except KeyError:
             raise SourceError(
                 f"{self._where}: block {block['hash']} at height {block['height']} comes without prevouts: "
@@ -242,7 +246,7 @@ def _coin(prevout: dict[str, Any]) -> Coin:
 
 def _join(parts: list[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     bounds = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
-    return np.frombuffer(bytearray().join(parts), np.uint8), bounds
+    return byte_array(b"".join(parts)), bounds
 
 
 def _split(url: str) -> SplitResult:
@@ -252,7 +256,9 @@ def _split(url: str) -> SplitResult:
     except ValueError:
         port = None
     if parts.scheme not in ("http", "https") or not parts.hostname or port is None:
-        raise SourceError("RPC address: expected http://[USER:PASSWORD@]HOST:PORT, such as http://127.0.0.1:8332")
+        raise SourceError(
+            "RPC address: expected http://[USER:PASSWORD@]HOST:PORT, such as http://127.0.0.1:8332"
+        )
     return parts
 
 
@@ -277,7 +283,9 @@ def _read_cookie(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: cannot read the cookie file: {getattr(error, 'strerror', error)}") from None
+        raise SourceError(
+            f"{path}: cannot read the cookie file: {getattr(error, 'strerror', error)}"
+        ) from None
     if ":" not in text:
         raise SourceError(f"{path}: not a cookie file: expected user:password")
     return text

@@ -1,15 +1,16 @@
 """SHA-256 callable from numba kernels (FIPS 180-4), by OpenSSL where there is one, else by numba alone.
 
-The kernels call three symbols of the usual incremental interface: `reflow_sha256_init(ctx)`, `reflow_sha256_update(ctx, data,
-size)`, `reflow_sha256_final(digest, ctx)`, all addresses. Which code stands behind the symbols is decided when this
-module is loaded, so compiled kernels stay in numba's cache whichever it is. OpenSSL's low-level functions are used
-because its one-shot SHA256() looks the algorithm up at each call. Set REFLOW_SHA256=numba to do without OpenSSL.
+The kernels call three symbols of the usual incremental interface: `reflow_sha256_init(ctx)`,
+`reflow_sha256_update(ctx, data, size)`, `reflow_sha256_final(digest, ctx)`, all addresses. Which code stands behind
+the symbols is decided when this module is loaded, so compiled kernels stay in numba's cache whichever it is.
+OpenSSL's low-level functions are used because its one-shot SHA256() looks the algorithm up at each call. Set
+REFLOW_SHA256=numba to do without OpenSSL.
 """
 
 import ctypes
 import ctypes.util
 import os
-from typing import Final
+from typing import Any, Final
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -19,7 +20,8 @@ CONTEXT_SIZE: Final = 128
 """Bytes of a hashing context: OpenSSL's SHA256_CTX takes 112, ours 104."""
 
 _ROUND_CONSTANTS: Final = np.array(
-    [int(2**32 * abs(float(p) ** (1 / 3) % 1)) for p in range(2, 312) if all(p % q for q in range(2, p))], np.uint32
+    [int(2**32 * abs(float(p) ** (1 / 3) % 1)) for p in range(2, 312) if all(p % q for q in range(2, p))],
+    np.uint32,
 )  # fractional parts of the cube roots of the first 64 primes
 _INITIAL_STATE: Final = np.array(
     [int(2**32 * (float(p) ** 0.5 % 1)) for p in (2, 3, 5, 7, 11, 13, 17, 19)], np.uint32
@@ -27,12 +29,12 @@ _INITIAL_STATE: Final = np.array(
 
 
 @njit(inline="always")
-def _rotate(word, bits):  # type: ignore[no-untyped-def]
+def _rotate(word, bits):
     return np.uint32((word >> np.uint32(bits)) | (word << np.uint32(32 - bits)))
 
 
 @njit(cache=True, nogil=True)
-def _compress(state, block):  # type: ignore[no-untyped-def]
+def _compress(state, block):
     """One 64-byte block into the eight words of state."""
     w = np.empty(64, np.uint32)
     for i in range(16):
@@ -67,16 +69,16 @@ def _compress(state, block):  # type: ignore[no-untyped-def]
 _BYTES = types.CPointer(types.uint8)
 
 
-@cfunc(types.intc(_BYTES), cache=True)  # type: ignore[untyped-decorator]
-def _numba_init(context):  # type: ignore[no-untyped-def]
+@cfunc(types.intc(_BYTES), cache=True)
+def _numba_init(context):
     words = carray(context, 40).view(np.uint32)
     words[:8] = _INITIAL_STATE
     words[8:] = 0
     return 1
 
 
-@cfunc(types.intc(_BYTES, _BYTES, types.intp), cache=True)  # type: ignore[untyped-decorator]
-def _numba_update(context, data, size):  # type: ignore[no-untyped-def]
+@cfunc(types.intc(_BYTES, _BYTES, types.intp), cache=True)
+def _numba_update(context, data, size):
     words = carray(context, 40).view(np.uint32)
     pending = carray(context, 104)[40:]
     source = carray(data, size)
@@ -99,8 +101,8 @@ def _numba_update(context, data, size):  # type: ignore[no-untyped-def]
     return 1
 
 
-@cfunc(types.intc(_BYTES, _BYTES), cache=True)  # type: ignore[untyped-decorator]
-def _numba_final(digest, context):  # type: ignore[no-untyped-def]
+@cfunc(types.intc(_BYTES, _BYTES), cache=True)
+def _numba_final(digest, context):
     words = carray(context, 40).view(np.uint32)
     pending = carray(context, 104)[40:]
     out = carray(digest, 32)
@@ -150,6 +152,8 @@ def _bind() -> str:
 BACKEND: Final = _bind()
 """Which code computes the digests: `openssl` or `numba`. The results are equal."""
 
-sha256_init = types.ExternalFunction("reflow_sha256_init", types.intc(types.intp))
-sha256_update = types.ExternalFunction("reflow_sha256_update", types.intc(types.intp, types.intp, types.intp))
-sha256_final = types.ExternalFunction("reflow_sha256_final", types.intc(types.intp, types.intp))
+sha256_init: Any = types.ExternalFunction("reflow_sha256_init", types.intc(types.intp))
+sha256_update: Any = types.ExternalFunction(
+    "reflow_sha256_update", types.intc(types.intp, types.intp, types.intp)
+)
+sha256_final: Any = types.ExternalFunction("reflow_sha256_final", types.intc(types.intp, types.intp))

@@ -23,7 +23,7 @@ class Assembler:
         self._recent = list(recent_times)
 
     def rows(self, batch: DecodedBatch) -> LedgerRows:
-        """Ledger rows of the batch that follows. Raises BadBlockError if a block's previous hash is another than it should be."""
+        """Ledger rows of the batch that follows. Raises BadBlockError where a previous hash is not the hash before."""
         self._check_links(batch)
         base = self._tip.next_tx
         mediantime = mediantimes(self._recent, batch.times)

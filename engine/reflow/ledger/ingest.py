@@ -197,9 +197,9 @@ class _Ingest:
 
 
 class _Appender:
-    """Collects rows and appends them in the background, one transaction at a time; what was added is committed at the end.
+    """Collects rows and appends them in the background, one transaction at a time.
 
-    After a fault in reading or decoding, too: everything before the fault is sound.
+    What was added is committed at the end, after a fault in reading or decoding too: all before the fault is sound.
     """
 
     def __init__(self, ledger: Ledger, commit_bytes: int) -> None:

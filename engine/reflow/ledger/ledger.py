@@ -88,7 +88,9 @@ class Ledger:
         """Hash of the block at `height`, in display order; the genesis hash at 0, None above the tip."""
         if height == 0:
             return self.network.genesis_hash
-        rows = self.con.execute("SELECT hash FROM block WHERE height = $height", {"height": height}).fetchall()
+        rows = self.con.execute(
+            "SELECT hash FROM block WHERE height = $height", {"height": height}
+        ).fetchall()
         return bytes(rows[0][0]) if rows else None
 
     def recent_times(self) -> list[int]:
@@ -156,8 +158,8 @@ class Ledger:
         found = (first["height"], first["prev_hash"], first["first_tx"])
         if found != expected:
             raise LedgerError(
-                f"block {first['hash'].hex()} does not connect: height {found[0]} on {found[1].hex()} at tx {found[2]}, "
-                f"expected height {expected[0]} on {expected[1].hex()} at tx {expected[2]}"
+                f"block {first['hash'].hex()} does not connect: height {found[0]} on {found[1].hex()} at tx {found[2]}"
+                f", expected height {expected[0]} on {expected[1].hex()} at tx {expected[2]}"
             )
 
     def insert(self, table: str, rows: pa.Table) -> None:
@@ -237,11 +239,17 @@ def _identify(con: duckdb.DuckDBPyConnection, file: Path | None) -> Network:
         meta = dict(con.execute("SELECT key, value FROM meta").fetchall())
         version = int(meta["schema_version"])
     except (duckdb.Error, KeyError, ValueError):
-        raise LedgerError(f"{file}: a DuckDB file, but not a ledger: no network and schema_version in it") from None
+        raise LedgerError(
+            f"{file}: a DuckDB file, but not a ledger: no network and schema_version in it"
+        ) from None
     if version > SCHEMA_VERSION:
-        raise LedgerError(f"{file}: ledger has schema {version}, this reflow knows up to {SCHEMA_VERSION}: update reflow")
+        raise LedgerError(
+            f"{file}: ledger has schema {version}, this reflow knows up to {SCHEMA_VERSION}: update reflow"
+        )
     if meta.get("network") not in NETWORKS:
-        raise LedgerError(f"{file}: ledger of network {meta.get('network')}, expected one of {', '.join(NETWORKS)}")
+        raise LedgerError(
+            f"{file}: ledger of network {meta.get('network')}, expected one of {', '.join(NETWORKS)}"
+        )
     return NETWORKS[meta["network"]]
 
 

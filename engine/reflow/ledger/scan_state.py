@@ -23,7 +23,7 @@ def load_scan(ledger: Ledger, everything: bool = False) -> Scan | None:
     tip = ledger.tip()
     lowest = 0 if everything or tip is None else max(tip.height - REORG_WINDOW, 0)
     rows = ledger.con.execute(query("source_headers"), {"height": lowest}).fetchall()
-    headers = [Header(*row[:-1], int.from_bytes(row[-1], "big")) for row in rows]
+    headers = [Header(*row)._replace(work=int.from_bytes(row[-1], "big")) for row in rows]
     return Scan(folder[0], bytes(folder[1]), {row[0]: FileState(*row) for row in files}, headers)
 
 
