@@ -74,27 +74,21 @@ def decode(batch: RawBatch, network: Network) -> DecodedBatch:
     layout = _lay_out(batch, fault)
     txids = np.empty((len(layout.transactions), 32), np.uint8)
     kernels.hash_transactions(batch.blocks, layout.transactions, txids)
-    _checked(
-        batch,
-        fault,
-        kernels.check_roots(
-            batch.blocks, batch.block_bounds, layout.first_tx, layout.transactions, txids, batch.hashes, fault
-        ),
+    kernels.check_roots(
+        batch.blocks, batch.block_bounds, layout.first_tx, layout.transactions, txids, batch.hashes, fault
     )
-    _checked(
-        batch,
+    _check(batch, fault)
+    kernels.check_witnesses(
+        batch.blocks,
+        layout.first_tx,
+        layout.first_output,
+        layout.transactions,
+        layout.outputs,
+        txids,
+        layout.scripts,
         fault,
-        kernels.check_witnesses(
-            batch.blocks,
-            layout.first_tx,
-            layout.first_output,
-            layout.transactions,
-            layout.outputs,
-            txids,
-            layout.scripts,
-            fault,
-        ),
     )
+    _check(batch, fault)
     debit_value, debit_account = _debits(batch, layout, fault)
     credit_account = np.empty(len(layout.values), np.int64)
     kernels.credit_accounts(batch.blocks, layout.scripts, credit_account)
@@ -102,23 +96,20 @@ def decode(batch: RawBatch, network: Network) -> DecodedBatch:
     sums = np.empty((len(layout.counts), kernels.SUMS), np.int64)
     heights = range(batch.first_height, batch.first_height + len(layout.counts))
     subsidies = np.array([network.subsidy(height) for height in heights], np.int64)
-    _checked(
-        batch,
+    kernels.sum_blocks(
+        layout.first_tx,
+        layout.inputs,
+        layout.outputs,
+        subsidies,
+        txids,
+        debit_account,
+        debit_value,
+        credit_account,
+        layout.values,
+        sums,
         fault,
-        kernels.sum_blocks(
-            layout.first_tx,
-            layout.inputs,
-            layout.outputs,
-            subsidies,
-            txids,
-            debit_account,
-            debit_value,
-            credit_account,
-            layout.values,
-            sums,
-            fault,
-        ),
     )
+    _check(batch, fault)
     return _columns(batch, layout, txids, debit_account, debit_value, credit_account, sums)
 
 
@@ -160,22 +151,20 @@ def _empty_layout(counts: NDArray[np.int64]) -> _Layout:
 
 def _lay_out(batch: RawBatch, fault: NDArray[np.int64]) -> _Layout:
     counts = np.zeros((len(batch.block_bounds) - 1, 3), np.int64)
-    _checked(batch, fault, kernels.count_blocks(batch.blocks, batch.block_bounds, counts, fault))
+    kernels.count_blocks(batch.blocks, batch.block_bounds, counts, fault)
+    _check(batch, fault)
     layout = _empty_layout(counts)
-    _checked(
-        batch,
+    kernels.lay_out(
+        batch.blocks,
+        batch.block_bounds,
+        layout.transactions,
+        layout.inputs,
+        layout.outputs,
+        layout.values,
+        layout.scripts,
         fault,
-        kernels.lay_out(
-            batch.blocks,
-            batch.block_bounds,
-            layout.transactions,
-            layout.inputs,
-            layout.outputs,
-            layout.values,
-            layout.scripts,
-            fault,
-        ),
     )
+    _check(batch, fault)
     return layout
 
 
@@ -189,7 +178,7 @@ def _debits(
     points = kernels.lay_out_undo(
         batch.undo, batch.undo_bounds, layout.first_tx, layout.inputs, values, scripts, fault
     )
-    _checked(batch, fault, None)
+    _check(batch, fault)
     ys = np.zeros((max(points, 1), 32), np.uint8)
     if points:
         _solve_points(batch, scripts[(scripts[:, 0] == 4) | (scripts[:, 0] == 5)], ys, fault)
@@ -209,7 +198,7 @@ def _solve_points(
         except ValueError:
             block = int(np.searchsorted(batch.undo_bounds, start, side="right")) - 1
             fault[:] = (kernels.UNDO_POINT, block, 0, 0, 0)
-            _checked(batch, fault, None)
+            _check(batch, fault)
         ys[row] = np.frombuffer(point, np.uint8)[33:]
 
 
@@ -300,7 +289,7 @@ _FAULTS: Final = {
 }
 
 
-def _checked(batch: RawBatch, fault: NDArray[np.int64], _done: None) -> None:
+def _check(batch: RawBatch, fault: NDArray[np.int64]) -> None:
     """Raise what a kernel found, if it found something."""
     code, block, tx, found, expected = fault.tolist()
     if code != kernels.OK:

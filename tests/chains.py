@@ -1,0 +1,38 @@
+"""Chains that several tests share, made once a session: the simulated economy, and how to put it on disk."""
+
+from functools import cache
+from pathlib import Path
+
+from reflow.blocks.datadir import DatadirSource
+from reflow.ledger.ingest import IngestResult, ingest
+from reflow.ledger.ledger import Ledger
+from reflow.simulate.blockfiles import write_chain
+from reflow.simulate.economy import Simulation, simulate
+
+KEY = bytes.fromhex("1f2e3d4c5b6a7988")
+
+LEDGER_TABLES = ("meta", "block", "tx", "debit", "credit", "coinbase", "script")
+
+
+@cache
+def simulation() -> Simulation:
+    """The simulated economy that `reflow demo` shows: 800 regtest blocks, every kind of script."""
+    return simulate()
+
+
+def write_simulation(folder: Path, blocks: int | None = None, **how: object) -> Path:
+    """The first `blocks` blocks above genesis as blk and rev files; gives the blocks folder."""
+    chain = simulation().blocks
+    write_chain(folder, chain if blocks is None else chain[: blocks + 1], **how)  # type: ignore[arg-type]
+    return folder
+
+
+def ingest_folder(ledger: Path, folder: Path, **how: object) -> IngestResult:
+    """Ingest a blocks folder the usual way."""
+    return ingest(ledger, DatadirSource(folder), **how)  # type: ignore[arg-type]
+
+
+def content(ledger: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of a ledger, table by table, in storage order; what the ledger knows of files is left out."""
+    with Ledger.open(ledger, read_only=True) as opened:
+        return {table: opened.con.execute(f"SELECT * FROM {table}").fetchall() for table in LEDGER_TABLES}
