@@ -8,6 +8,7 @@ node of version 23 or newer (prevouts) that is not pruned below the first block 
 import base64
 import http.client
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import cached_property
@@ -215,6 +216,7 @@ class _Proxy(AuthServiceProxy):  # type: ignore[misc]
         super().__init__(url, timeout=_TIMEOUT_SECONDS)
         header = b"Basic " + base64.b64encode(credentials.encode())
         self._AuthServiceProxy__auth_header = header
+        weakref.finalize(self, self._AuthServiceProxy__conn.close)
 
     def _get_response(self) -> Any:
         response = super()._get_response()
