@@ -4,19 +4,16 @@ Exit status: 0 done, 1 a check failed or the data are bad (one line on stderr), 
 interrupted.
 """
 
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from reflow import __version__, console
+from reflow import __version__, console, summary
 from reflow.errors import ReflowError
 from reflow.network import NETWORKS, Network
-
-if TYPE_CHECKING:
-    from reflow.flows.recompute import Recomputation
-    from reflow.ledger.ingest import IngestResult
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it (128 + SIGINT)."""
@@ -41,12 +38,14 @@ class _ManyLabels(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put --labels before every further file."""
+        if args and args[0].startswith("-"):
+            return super().parse_args(ctx, args)
         expanded: list[str] = []
         files = 0  # how many of a --labels there were, 0 outside
-        for place, arg in enumerate(args):
+        for before, arg in pairwise(["", *args]):
             if arg.startswith("-"):
                 files = 0
-            elif files or (place > 1 and args[place - 1] == "--labels"):
+            elif files or before == "--labels":
                 expanded += ["--labels"] if files else []
                 files += 1
             expanded.append(arg)
@@ -152,7 +151,7 @@ def ingest(
     if as_json:
         console.say_json(result._asdict())
     else:
-        _tell_ingest(ledger, result)
+        summary.tell_ingest(ledger, result)
 
 
 def _source(datadir: Path | None, rpc: str | None, cookie: Path | None, network: Network | None) -> Any:
@@ -164,20 +163,6 @@ def _source(datadir: Path | None, rpc: str | None, cookie: Path | None, network:
 
     assert datadir is not None
     return DatadirSource(datadir.expanduser(), network)
-
-
-def _tell_ingest(ledger: Path, result: "IngestResult") -> None:
-    rate = result.byte_count / 1e6 / max(result.seconds, 1e-9)
-    if result.rolled_back:
-        console.say(f"rolled back   {result.rolled_back:,} blocks that are not on the best chain any more")
-    console.say(f"blocks        {result.blocks:,} appended, {result.transactions:,} transactions")
-    console.say(
-        f"speed         {result.byte_count / 1e6:,.1f} MB in {result.seconds:,.1f} s, {rate:,.0f} MB/s"
-    )
-    console.say(f"tip           {result.height:,}  {result.tip_hash}")
-    console.say(f"ledger        {ledger} ({result.network})")
-    for warning in result.warnings:
-        console.complain(f"warning: {warning}")
 
 
 @labels_app.command("check", epilog="Example: reflow labels check labels/exchanges.csv labels/pools.csv")
@@ -195,14 +180,7 @@ def labels_check(
     if as_json:
         console.say_json(report._asdict())
     else:
-        rows = [
-            (entity, category, f"{count:,}", "not in exchange-names.csv" if entity in report.unknown else "")
-            for category, entities in report.counts.items()
-            for entity, count in entities.items()
-        ]
-        console.say_table(("entity", "category", "accounts", ""), rows)
-        for error in report.errors:
-            console.complain(error)
+        summary.tell_labels(report)
     if report.errors:
         raise typer.Exit(1)
 
@@ -246,19 +224,30 @@ def recompute(
     if as_json:
         console.say_json(facts(result) | {"files": files})
     else:
-        _tell_recomputation(result, files)
+        summary.tell_recomputation(result, files)
 
 
-def _tell_recomputation(result: "Recomputation", files: list[Path]) -> None:
-    days, clusters = result.days, result.clusters
-    span = f"{days[0]} to {days[-1]}" if days else "no complete day yet"
-    console.say(f"days          {len(days):,}, {span}")
-    console.say(f"metrics       {len(result.metrics):,}, methodology {result.methodology.name()}")
-    console.say(f"accounts      {sum(clusters.accounts.values()):,} of {len(clusters.accounts)} exchanges")
-    console.say(f"conflicts     {clusters.conflicts:,} accounts claimed by several exchanges")
-    console.say(f"ledger        {result.network}, height {result.tip.height:,}")
-    for file in files:
-        console.say(f"written       {file}")
+@app.command(epilog="Example: reflow demo demo-folder")
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put everything.")] = Path(
+        "reflow-demo"
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate a small economy, ingest and recompute it, and compare every cell with the simulator's own books."""
+    from reflow.simulate.demo import run_demo
+
+    with console.stage_progress(quiet=as_json) as progress:
+        result = run_demo(folder, progress=progress)
+    if as_json:
+        told = result._asdict() | {"ingested": result.ingested._asdict()}
+        told["flows"] = [flow._asdict() for flow in result.flows]
+        told["disagreements"] = [cell._asdict() for cell in result.disagreements]
+        console.say_json(told)
+    else:
+        summary.tell_demo(result)
+    if result.disagreements:
+        raise typer.Exit(1)
 
 
 def main() -> None:

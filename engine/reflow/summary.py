@@ -1,0 +1,76 @@
+"""What a verb tells a person at its end: its result in a few lines."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reflow.console import complain, say, say_table
+
+if TYPE_CHECKING:
+    from reflow.entities.labels import LabelReport
+    from reflow.flows.recompute import Recomputation
+    from reflow.ledger.ingest import IngestResult
+    from reflow.simulate.demo import DemoResult
+
+
+def tell_ingest(ledger: Path, result: "IngestResult") -> None:
+    """What came in, how fast, where the ledger stands now, and what is odd about the source."""
+    rate = result.byte_count / 1e6 / max(result.seconds, 1e-9)
+    if result.rolled_back:
+        say(f"rolled back   {result.rolled_back:,} blocks that are not on the best chain any more")
+    say(f"blocks        {result.blocks:,} appended, {result.transactions:,} transactions")
+    say(f"speed         {result.byte_count / 1e6:,.1f} MB in {result.seconds:,.1f} s, {rate:,.0f} MB/s")
+    say(f"tip           {result.height:,}  {result.tip_hash}")
+    say(f"ledger        {ledger} ({result.network})")
+    for warning in result.warnings:
+        complain(f"warning: {warning}")
+
+
+def tell_labels(report: "LabelReport") -> None:
+    """Every entity with its number of accounts, then all that is wrong."""
+    rows = [
+        (entity, category, f"{count:,}", "not in exchange-names.csv" if entity in report.unknown else "")
+        for category, entities in report.counts.items()
+        for entity, count in entities.items()
+    ]
+    say_table(("entity", "category", "accounts", ""), rows)
+    for error in report.errors:
+        complain(error)
+
+
+def tell_recomputation(result: "Recomputation", files: list[Path]) -> None:
+    """What was computed from what, and where it is."""
+    days, clusters = result.days, result.clusters
+    span = f"{days[0]} to {days[-1]}" if days else "no complete day yet"
+    say(f"days          {len(days):,}, {span}")
+    say(f"metrics       {len(result.metrics):,}, methodology {result.methodology.name()}")
+    say(f"accounts      {sum(clusters.accounts.values()):,} of {len(clusters.accounts)} exchanges")
+    say(f"conflicts     {clusters.conflicts:,} accounts claimed by several exchanges")
+    say(f"ledger        {result.network}, height {result.tip.height:,}")
+    for file in files:
+        say(f"written       {file}")
+
+
+def tell_demo(result: "DemoResult") -> None:
+    """The flows of each exchange, how many cells agree, and where the files are."""
+    say(
+        f"A simulated economy of {result.ingested.height:,} blocks, "
+        f"{result.first_day} to {result.last_day}:\nits blk and rev files ingested, its metrics recomputed."
+    )
+    columns = ("exchange", "from miners", "to miners", "from miners, USD", "to miners, USD")
+    rows = [
+        (
+            "all (Ex)" if flow.exchange == "Ex" else flow.exchange,
+            f"{flow.from_miners:,.8f}",
+            f"{flow.to_miners:,.8f}",
+            f"{flow.from_miners_usd:,.2f}",
+            f"{flow.to_miners_usd:,.2f}",
+        )
+        for flow in result.flows
+    ]
+    say_table(columns, rows, title="Flows between exchanges and miners (within one hop), all days")
+    agreed = result.cells - len(result.disagreements)
+    say(f"{agreed:,} of {result.cells:,} cells of the simulator's own books agree with the engine's.")
+    for name, path in result.files.items():
+        say(f"{name:<16}{path}")
+    for cell in result.disagreements[:20]:
+        complain(f"{cell.day} {cell.metric}: found {cell.found}, expected {cell.expected}")
