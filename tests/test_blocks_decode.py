@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chains import simulation
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_parser import PlainCoin, account, merkle_root, parse_block, parse_undo, sha256d
 
+from chains import simulation
+from plain_parser import PlainCoin, account, merkle_root, parse_block, parse_undo, sha256d
 from reflow.blocks.batch import RawBatch, byte_array
 from reflow.blocks.decode import DecodedBatch, decode, input_counts
 from reflow.blocks.revfiles import undo_counts

@@ -99,7 +99,7 @@ def scan_file(
         while position + _FRAME <= stat.st_size:
             probe = os.pread(descriptor, _PROBE, position)
             data = plain(probe, position, folder.xor_key)
-            if data[:4] != folder.network.magic and not any(probe[:_FRAME]):
+            if data[:4] != folder.network.magic and _is_zero_from(descriptor, position):
                 break
             fault = _fault(data, position, stat.st_size, folder.network)
             header = None if fault else _parse(data, number, position + _FRAME)
@@ -199,6 +199,15 @@ def _next_magic(descriptor: int, start: int, folder: BlocksFolder) -> int:
             return start + at
         start += step
     return start
+
+
+def _is_zero_from(descriptor: int, start: int) -> bool:
+    """Whether nothing but preallocated zeros follows; a few zeros may also lie inside a block, behind a wrong size."""
+    while chunk := os.pread(descriptor, 1 << 20, start):
+        if chunk.strip(b"\0"):
+            return False
+        start += len(chunk)
+    return True
 
 
 def _choose(path: Path, network: Network | None) -> Path:

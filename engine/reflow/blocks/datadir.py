@@ -29,7 +29,7 @@ from reflow.blocks.blkfiles import (
 from reflow.blocks.decode import input_counts
 from reflow.blocks.headers import Header, HeaderTree
 from reflow.blocks.revfiles import RevFile, read_rev_file, settle_siblings
-from reflow.errors import BadBlockError, SourceError
+from reflow.errors import BadBlockError, ReflowError, SourceError
 from reflow.network import Network
 
 MAX_BATCH_BLOCKS: Final = 8192
@@ -99,9 +99,10 @@ class DatadirSource:
         """Height of the last block in common with a ledger; see BlockSource. Raises SourceError, BadBlockError."""
         best = self._tree.best
         if best is None:
-            self._check_unconnected()
+            if self._damages:
+                raise BadBlockError(f"{self._damages[0].text}; no block before it leads back to genesis")
             raise SourceError(self._pruned_message())
-        self._check_unconnected()
+        self._check_unconnected(best)
         header: Header | None = best
         while header is not None and header.height > 0:
             if header.height <= tip_height and hash_at(header.height) == header.hash[::-1]:
@@ -129,7 +130,12 @@ class DatadirSource:
         batch: list[tuple[Header, int]] = []
         size = 0
         for header in self._chain[first_height - self._fork - 1 : last_height - self._fork]:
-            record = self._record(header)
+            try:
+                record = self._record(header)
+            except ReflowError:
+                if batch:  # what lies before the harm is sound
+                    yield self._load(batch)
+                raise
             if record is None:
                 break
             if batch and (size + header.size > batch_bytes or len(batch) >= MAX_BATCH_BLOCKS):
@@ -319,15 +325,15 @@ class DatadirSource:
         last = int(rev.pair(headers).max(initial=-1))
         return list(range(last + 1, len(rev.starts)))
 
-    def _check_unconnected(self) -> None:
+    def _check_unconnected(self, best: Header) -> None:
         """Raise if a block that the node once connected has no parent in the files, or the tip's child is damaged."""
         unconnected = self._tree.unconnected
-        if self._tree.best is None or not (unconnected or self._damages):
+        if not (unconnected or self._damages):
             return
         for header in unconnected[:100]:
             if self._was_connected(header):
                 raise BadBlockError(self._missing_parent(header))
-        self._check_lost_child(self._tree.best)
+        self._check_lost_child(best)
         if unconnected:
             first = unconnected[0]
             self._warn(
@@ -367,6 +373,10 @@ class DatadirSource:
                     )
 
     def _pruned_message(self) -> str:
+        """Why no block leads back to genesis."""
+        if 0 in self._files:
+            genesis = self.network.genesis_hash.hex()
+            return f"{self.folder.blk(0)}, offset 8: the first block is not genesis, expected {genesis}"
         unconnected = self._tree.unconnected
         if not unconnected:
             return f"{self.folder.path}: no block in its blk files"

@@ -6,16 +6,16 @@ ledger in chain order whatever order they are decoded in, so the rows never depe
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from reflow.blocks.batch import BlockSource
+from reflow.blocks.batch import BlockSource, RawBatch
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.decode import DecodedBatch, decode
-from reflow.errors import LedgerError
+from reflow.errors import LedgerError, ReflowError
 from reflow.ledger.assemble import Assembler, concat
 from reflow.ledger.ledger import Ledger, Tip
 from reflow.ledger.rows import LedgerRows
@@ -121,6 +121,7 @@ class _Ingest:
         self._commit_bytes = commit_bytes
         self._began = time.monotonic()
         self._surveyed = False
+        self._unreadable: ReflowError | None = None
         self._blocks = self._transactions = self._bytes = 0
 
     def survey(self, ledger: Ledger | None) -> None:
@@ -166,7 +167,7 @@ class _Ingest:
                 self._count(batch, last - first + 1)
 
             try:
-                for raw in self._source.read(first, last, self._batch_bytes):
+                for raw in self._read(first, last):
                     decoding.append(decoders.submit(decode, raw, ledger.network))
                     if len(decoding) > self._threads + 1:
                         finish_one()
@@ -176,6 +177,15 @@ class _Ingest:
                 for future in decoding:
                     future.cancel()
                 raise
+        if self._unreadable is not None:
+            raise self._unreadable
+
+    def _read(self, first: int, last: int) -> Iterator[RawBatch]:
+        """The source's batches; a fault in reading ends them and is kept until what was read before is committed."""
+        try:
+            yield from self._source.read(first, last, self._batch_bytes)
+        except ReflowError as error:
+            self._unreadable = error
 
     def _count(self, batch: DecodedBatch, total: int) -> None:
         self._blocks += len(batch.times)
