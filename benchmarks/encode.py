@@ -1,0 +1,239 @@
+# mypy: disallow-untyped-decorators=False
+"""Kernels that turn accounts and coins into consensus-valid bytes: scripts, transactions, undo data.
+
+An account is a number: role, entity and a running number. Its scriptPubKey follows from it. What will be
+spent again pays to the hash (P2SH or P2WSH) of the account's own script `<number> OP_2DROP OP_TRUE`, which
+anybody can satisfy with one item of padding: no signature to make, yet inputs as long as mainnet's and no two
+accounts with the same script. What is never spent looks like the rest of mainnet: P2WPKH, P2PKH, P2TR, P2PK,
+OP_RETURN.
+
+`buffer, position` go in and the position behind what was written comes out, in every `put_` kernel.
+"""
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from hashing import ripemd160, sha256
+from reflow.blocks.sha256 import CONTEXT_SIZE
+
+USER: Final = 0
+MINER: Final = 1
+POOL: Final = 2
+HOT: Final = 3
+DEPOSIT: Final = 4
+STORE: Final = 5
+"""Roles of accounts; what a STORE receives is never spent."""
+
+REDEEM_SIZE: Final = 11
+P2SH_PADDING: Final = 93
+"""Bytes of padding that make a P2SH input as long as a P2PKH one."""
+P2WSH_PADDING: Final = 100
+"""Fewest bytes of padding in a witness; up to 63 are added."""
+
+NOISE: Final = np.random.default_rng(1).integers(0, 256, 4096, np.uint8)
+"""Padding is cut from here."""
+
+
+@njit(cache=True)
+def mix(number):  # type: ignore[no-untyped-def]
+    """Scatter 64 bits (the finalizer of SplitMix64)."""
+    z = np.uint64(number)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@njit(cache=True)
+def account_number(role, entity, number):  # type: ignore[no-untyped-def]
+    """The account `number` of `entity` (both count from 0) in a role."""
+    return np.int64(role) << 56 | np.int64(entity) << 40 | np.int64(number)
+
+
+@njit(cache=True)
+def put_integer(buffer, position, number, size):  # type: ignore[no-untyped-def]
+    """Write a little-endian integer of `size` bytes."""
+    for i in range(size):
+        buffer[position + i] = (number >> (8 * i)) & 0xFF
+    return position + size
+
+
+@njit(cache=True)
+def put_compact(buffer, position, number):  # type: ignore[no-untyped-def]
+    """Write a CompactSize below 65,536."""
+    if number < 0xFD:
+        return put_integer(buffer, position, number, 1)
+    buffer[position] = 0xFD
+    return put_integer(buffer, position + 1, number, 2)
+
+
+@njit(cache=True)
+def put_noise(buffer, position, size, seed):  # type: ignore[no-untyped-def]
+    """Write padding of up to 256 bytes."""
+    start = seed & 2047
+    buffer[position : position + size] = NOISE[start : start + size]
+    return position + size
+
+
+@njit(cache=True)
+def put_redeem(buffer, position, account):  # type: ignore[no-untyped-def]
+    """Write the account's own script: `<account> OP_2DROP OP_TRUE`."""
+    buffer[position] = 8
+    position = put_integer(buffer, position + 1, account, 8)
+    buffer[position] = 0x6D
+    buffer[position + 1] = 0x51
+    return position + 2
+
+
+@njit(cache=True)
+def is_p2sh(account):  # type: ignore[no-untyped-def]
+    """Whether a spendable account is P2SH; else it is P2WSH."""
+    return mix(account) & np.uint64(3) == 0
+
+
+@njit(cache=True)
+def _put_wrapped(buffer, position, prefix, size, suffix):  # type: ignore[no-untyped-def]
+    """Put script bytes around the `size` bytes that stand 64 bytes behind `position`, as far as they are used."""
+    for i in range(len(prefix)):
+        buffer[position + i] = prefix[i]
+    position += len(prefix)
+    for i in range(size):
+        buffer[position + i] = buffer[position + i + 64 - len(prefix)]
+    position += size
+    for i in range(len(suffix)):
+        buffer[position + i] = suffix[i]
+    return position + len(suffix)
+
+
+@njit(cache=True)
+def put_script(buffer, position, account):  # type: ignore[no-untyped-def]
+    """Write the account's scriptPubKey; the 256 bytes from `position` are used as scratch."""
+    digest = buffer[position + 64 : position + 96]
+    context = buffer[position + 96 : position + 96 + CONTEXT_SIZE]
+    put_redeem(digest, 0, account)
+    sha256(context, digest, REDEEM_SIZE, digest)
+    if account >> 56 != STORE:
+        if not is_p2sh(account):
+            return _put_wrapped(buffer, position, b"\x00\x20", 32, b"")
+        ripemd160(digest, digest)
+        return _put_wrapped(buffer, position, b"\xa9\x14", 20, b"\x87")
+    form = mix(account) % np.uint64(20)
+    if form < 10:
+        return _put_wrapped(buffer, position, b"\x00\x14", 20, b"")
+    if form < 14:
+        return _put_wrapped(buffer, position, b"\x76\xa9\x14", 20, b"\x88\xac")
+    if form < 18:
+        return _put_wrapped(buffer, position, b"\x51\x20", 32, b"")
+    if form < 19:
+        return _put_wrapped(buffer, position, b"\x21\x02", 32, b"\xac")
+    return _put_wrapped(buffer, position, b"\x6a\x20", 32, b"")
+
+
+@njit(cache=True)
+def put_stripped(buffer, transfer):  # type: ignore[no-untyped-def]
+    """Write a transaction without witnesses at the start of `buffer`: what its txid is the hash of."""
+    inputs, outputs = transfer.counts[0], transfer.counts[1]
+    position = put_integer(buffer, 0, 2, 4)
+    position = put_compact(buffer, position, inputs)
+    for i in range(inputs):
+        buffer[position : position + 32] = transfer.txid[i]
+        position = put_integer(buffer, position + 32, transfer.vout[i], 4)
+        if is_p2sh(transfer.account[i]):
+            buffer[position] = 2 + P2SH_PADDING + 1 + REDEEM_SIZE
+            buffer[position + 1] = 0x4C
+            buffer[position + 2] = P2SH_PADDING
+            position = put_noise(buffer, position + 3, P2SH_PADDING, transfer.value[i])
+            buffer[position] = REDEEM_SIZE
+            position = put_redeem(buffer, position + 1, transfer.account[i])
+        else:
+            buffer[position] = 0
+            position += 1
+        position = put_integer(buffer, position, 0xFFFFFFFD, 4)
+    position = put_compact(buffer, position, outputs)
+    for i in range(outputs):
+        position = put_integer(buffer, position, transfer.pay_value[i], 8)
+        end = put_script(buffer, position + 1, transfer.pay_account[i])
+        buffer[position] = end - position - 1
+        position = end
+    return put_integer(buffer, position, 0, 4)
+
+
+@njit(cache=True)
+def put_transaction(buffer, position, stripped, size, transfer):  # type: ignore[no-untyped-def]
+    """Write a transaction, from its stripped form of `size` bytes; with witnesses if an input has one."""
+    inputs = transfer.counts[0]
+    segwit = False
+    for i in range(inputs):
+        segwit |= not is_p2sh(transfer.account[i])
+    if not segwit:
+        buffer[position : position + size] = stripped[:size]
+        return position + size
+    buffer[position : position + 4] = stripped[:4]
+    buffer[position + 4] = 0
+    buffer[position + 5] = 1
+    buffer[position + 6 : position + size - 2] = stripped[4 : size - 4]
+    position += size - 2
+    for i in range(inputs):
+        position = _put_witness(buffer, position, transfer.account[i], transfer.value[i])
+    return put_integer(buffer, position, 0, 4)
+
+
+@njit(cache=True)
+def _put_witness(buffer, position, account, seed):  # type: ignore[no-untyped-def]
+    if is_p2sh(account):
+        buffer[position] = 0
+        return position + 1
+    padding = P2WSH_PADDING + (seed & 63)
+    buffer[position] = 2
+    buffer[position + 1] = padding
+    position = put_noise(buffer, position + 2, padding, seed)
+    buffer[position] = REDEEM_SIZE
+    return put_redeem(buffer, position + 1, account)
+
+
+@njit(cache=True)
+def _put_varint(buffer, position, number):  # type: ignore[no-untyped-def]
+    """Write Core's base-128 VARINT."""
+    size = 1
+    rest = number >> 7
+    while rest > 0:
+        rest = (rest - 1) >> 7
+        size += 1
+    for i in range(size - 1, -1, -1):
+        buffer[position + i] = (number & 0x7F) | (0 if i == size - 1 else 0x80)
+        number = (number >> 7) - 1
+    return position + size
+
+
+@njit(cache=True)
+def _compress_amount(value):  # type: ignore[no-untyped-def]
+    if value == 0:
+        return value
+    exponent = 0
+    while value % 10 == 0 and exponent < 9:
+        value //= 10
+        exponent += 1
+    if exponent == 9:
+        return 1 + (value - 1) * 10 + 9
+    return 1 + (value // 10 * 9 + value % 10 - 1) * 10 + exponent
+
+
+@njit(cache=True)
+def put_undo(buffer, position, transfer):  # type: ignore[no-untyped-def]
+    """Write the undo record of a transaction: its spent coins as Bitcoin Core stores them."""
+    inputs = transfer.counts[0]
+    position = put_compact(buffer, position, inputs)
+    for i in range(inputs):
+        position = _put_varint(buffer, position, np.int64(transfer.code[i]))
+        buffer[position] = 0
+        position = _put_varint(buffer, position + 1, _compress_amount(transfer.value[i]))
+        if is_p2sh(transfer.account[i]):
+            put_script(buffer, position, transfer.account[i])
+            buffer[position] = 1
+            buffer[position + 1 : position + 21] = buffer[position + 2 : position + 22].copy()
+            position += 21
+        else:
+            buffer[position] = 34 + 6
+            position = put_script(buffer, position + 1, transfer.account[i])
+    return position
