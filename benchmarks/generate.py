@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from coins import EXCHANGES, POOLS, empty_coins, empty_transfer, put_coin, roll
 from encode import HOT, POOL, account_number, put_script
 from hashing import merkle_root
 from reflow.network import REGTEST
@@ -33,17 +34,7 @@ from reflow.simulate.serialize import (
     serialize_transaction,
     txid,
 )
-from traffic import (
-    EXCHANGES,
-    HOT_WALLETS,
-    POOLS,
-    Totals,
-    empty_coins,
-    empty_transfer,
-    fill_block,
-    put_coin,
-    roll,
-)
+from traffic import HOT_WALLETS, Totals, fill_block
 
 START: Final = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp())
 SPACING: Final = 600
