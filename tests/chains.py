@@ -3,6 +3,10 @@
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
+from plain_parser import sha256d
+from reflow.blocks.batch import RawBatch, byte_array
 from reflow.blocks.datadir import DatadirSource
 from reflow.ledger.ingest import IngestResult, ingest
 from reflow.ledger.ledger import Ledger
@@ -12,6 +16,24 @@ from reflow.simulate.economy import Simulation, simulate
 KEY = bytes.fromhex("1f2e3d4c5b6a7988")
 
 LEDGER_TABLES = ("meta", "block", "tx", "debit", "credit", "coinbase", "script")
+
+
+def batch_of(
+    first_height: int, blocks: list[bytes], undos: list[bytes], hashes: list[bytes] | None = None
+) -> RawBatch:
+    """Blocks and undo data as a source would hand them over."""
+    hashes = hashes or [sha256d(block[:80]) for block in blocks]
+    return RawBatch(
+        first_height,
+        byte_array(b"".join(blocks)),
+        np.cumsum([0, *map(len, blocks)]),
+        byte_array(b"".join(undos)),
+        np.cumsum([0, *map(len, undos)]),
+        byte_array(b"".join(hashes)).reshape(-1, 32),
+        np.zeros(len(blocks), np.int64),
+        None,
+        lambda block: f"block {block} of the test",
+    )
 
 
 @cache

@@ -7,14 +7,13 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chains import simulation
+from chains import batch_of, simulation
 from plain_parser import PlainCoin, account, merkle_root, parse_block, parse_undo, sha256d
-from reflow.blocks.batch import RawBatch, byte_array
+from reflow.blocks.batch import byte_array
 from reflow.blocks.decode import DecodedBatch, decode, input_counts
 from reflow.blocks.revfiles import undo_counts
 from reflow.blocks.undo import Coin, serialize_undo
@@ -22,24 +21,6 @@ from reflow.errors import BadBlockError
 from reflow.network import COIN, MAIN, REGTEST, Network
 
 REAL_HEIGHTS = (413567, 540107, 574200)
-
-
-def batch_of(
-    first_height: int, blocks: list[bytes], undos: list[bytes], hashes: list[bytes] | None = None
-) -> RawBatch:
-    """Blocks and undo data as a source would hand them over."""
-    hashes = hashes or [sha256d(block[:80]) for block in blocks]
-    return RawBatch(
-        first_height,
-        byte_array(b"".join(blocks)),
-        np.cumsum([0, *map(len, blocks)]),
-        byte_array(b"".join(undos)),
-        np.cumsum([0, *map(len, undos)]),
-        byte_array(b"".join(hashes)).reshape(-1, 32),
-        np.zeros(len(blocks), np.int64),
-        None,
-        lambda block: f"block {block} of the test",
-    )
 
 
 def assert_equal_to_plain(

@@ -71,7 +71,7 @@ class Ledger:
         con = _connect(file, read_only)
         try:
             _configure(con, memory, threads)
-            found = _identify(con, file) if exists else _create(con, network)
+            found = _create(con, network) if _is_new(con, network, read_only) else _identify(con, file)
             if network is not None and found is not network:
                 raise LedgerError(f"{path}: ledger of network {found.name}, expected {network.name}")
         except BaseException:
@@ -169,10 +169,8 @@ class Ledger:
     def run(self, sql: str, incoming: pa.Table) -> None:
         """Execute a statement that reads `incoming`."""
         self.con.register("incoming", incoming)
-        try:
-            self.con.execute(sql)
-        finally:
-            self.con.unregister("incoming")
+        self.con.execute(sql)
+        self.con.unregister("incoming")  # after a failure the rollback takes it away
 
 
 class _Transaction:
@@ -232,6 +230,12 @@ def _create(con: duckdb.DuckDBPyConnection, network: Network | None) -> Network:
     )
     con.commit()
     return network
+
+
+def _is_new(con: duckdb.DuckDBPyConnection, network: Network | None, read_only: bool) -> bool:
+    """Whether a ledger is to be made: no table yet, be it that an earlier run was killed before it made them."""
+    [(tables,)] = con.execute("SELECT count(*) FROM information_schema.tables").fetchall()
+    return tables == 0 and network is not None and not read_only
 
 
 def _identify(con: duckdb.DuckDBPyConnection, file: Path | None) -> Network:
