@@ -1,0 +1,10 @@
+"""How long work tells how far it is."""
+
+from collections.abc import Callable
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, what is done and what there is in all, in the stage's own unit; all = 0 means not known."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Tell nobody."""

@@ -1,0 +1,37 @@
+"""Temporary tables of one connection: how a query's answer is kept for the next query."""
+
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+from numpy.typing import NDArray
+
+
+def keep(con: DuckDBPyConnection, table: str, sql: str, parameters: dict[str, object] | None = None) -> None:
+    """Keep the answer of `sql` as the temporary table `table`, in place of one that has that name.
+
+    A ledger open for reading only takes temporary tables too; they go when the connection is closed.
+    """
+    con.execute(f"CREATE TEMPORARY TABLE kept AS {sql}", parameters or {})
+    con.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    con.execute(f"ALTER TABLE temp.kept RENAME TO {table}")
+
+
+def count(con: DuckDBPyConnection, sql: str) -> int:
+    """The one number that `sql` answers with."""
+    [(number,)] = con.execute(sql).fetchall()
+    return int(number)
+
+
+def rows(
+    con: DuckDBPyConnection, sql: str, parameters: dict[str, object] | None = None
+) -> list[dict[str, Any]]:
+    """The answer of `sql` as one dictionary a row, for answers of a few thousand rows at most."""
+    answer = con.sql(sql, params=parameters or {})
+    return [dict(zip(answer.columns, row, strict=True)) for row in answer.fetchall()]
+
+
+def columns(
+    con: DuckDBPyConnection, sql: str, parameters: dict[str, object] | None = None
+) -> dict[str, NDArray[Any]]:
+    """The answer of `sql` as one numpy array a column; no column may have nulls."""
+    return dict(con.sql(sql, params=parameters or {}).fetchnumpy())

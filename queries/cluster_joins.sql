@@ -1,0 +1,12 @@
+-- cluster_joins: the accounts that exactly one exchange claims in this round.
+--
+-- Reads    claim
+-- Params   $round   INTEGER   this round
+-- Returns  one row per account, in no order
+--   account  BIGINT
+--   entity   VARCHAR
+--   round    INTEGER
+SELECT account, min(entity) AS entity, $round AS round
+FROM claim
+GROUP BY account
+HAVING min(entity) = max(entity)

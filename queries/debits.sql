@@ -1,0 +1,11 @@
+-- debits: the inputs of a range of transactions.
+--
+-- Reads    debit
+-- Params   $first, $last   BIGINT   tx, both included
+-- Returns  one row per input
+--   tx       BIGINT
+--   account  BIGINT
+--   value    BIGINT   sat
+SELECT tx, account, value
+FROM debit
+WHERE tx BETWEEN $first AND $last
