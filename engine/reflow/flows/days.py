@@ -1,0 +1,94 @@
+"""Which days a ledger has, and ranges of blocks that hold whole days (METHODOLOGY section 1, 9.8)."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Final, NamedTuple
+
+import numpy as np
+from duckdb import DuckDBPyConnection
+
+from reflow.flows.kernels import Ints, Longs
+from reflow.flows.methodology import Clock
+from reflow.resources import query
+from reflow.tables import columns
+
+RANGE_BYTES: Final = 400_000_000
+"""Blocks of that many bytes have about four million debits and credits: the working set of one range."""
+_BYTES_OF_TX: Final = 400
+_EPOCH: Final = date(1970, 1, 1)
+
+
+class Blocks(NamedTuple):
+    """The columns of queries/block_days.sql; days count from the ledger's first day."""
+
+    first_day: date
+    day_count: int
+    """Complete days: the last one is the day before the latest."""
+    day: Ints
+    """Day of each block; every block after the last complete day has `day_count`."""
+    columns: dict[str, Longs]
+    """first_tx, tx_count, size, fees, issuance, transfer_count, transfer_value of each block in chain order."""
+
+    def days(self) -> list[date]:
+        """The complete days, first to last."""
+        return [self.first_day + timedelta(n) for n in range(self.day_count)]
+
+    def per_day(self, values: Longs) -> list[int]:
+        """Sum of `values`, one for each block, over the blocks of each complete day."""
+        sums = np.zeros(self.day_count + 1, np.int64)
+        np.add.at(sums, self.day, values)
+        return [int(value) for value in sums[:-1]]
+
+    def day_of_tx(self, tx: Longs) -> Ints:
+        """Day of each transaction; 0 for -1, the `since` of those who always were members."""
+        block = np.searchsorted(self.columns["first_tx"], tx, side="right") - 1
+        return np.where(tx < 0, 0, self.day[block]).astype(np.int32)
+
+
+class Range(NamedTuple):
+    """Consecutive blocks that hold days as a whole: no day has blocks in two ranges."""
+
+    first_tx: int
+    last_tx: int
+    days: Ints
+    """Day of each transaction."""
+
+
+def read_blocks(con: DuckDBPyConnection, clock: Clock) -> Blocks:
+    """The blocks of the ledger with their days under `clock`."""
+    found = columns(con, query("block_days"), {"header_clock": clock == "header"})
+    day = np.asarray(found.pop("day"), np.int32)
+    first, latest = (int(day.min()), int(day.max())) if len(day) else (0, 0)
+    return Blocks(
+        first_day=_EPOCH + timedelta(first),
+        day_count=latest - first,
+        day=np.minimum(day - first, latest - first).astype(np.int32),
+        columns={name: np.asarray(column, np.int64) for name, column in found.items()},
+    )
+
+
+def whole_day_ranges(blocks: Blocks, limit: int = RANGE_BYTES) -> Iterator[Range]:
+    """Cut the complete days into ranges of about `limit` bytes of blocks, or one day where a day is larger.
+
+    A cut is possible where every earlier block has an earlier day than every later one: at each midnight of
+    the mediantime clock, at most midnights of the header clock, which may run backwards.
+    """
+    first_tx, tx_count, size = (blocks.columns[name] for name in ("first_tx", "tx_count", "size"))
+    weight = np.concatenate([[0], np.cumsum(np.maximum(size, _BYTES_OF_TX * tx_count))])
+    start, cuts = 0, _cuts(blocks)
+    for end, following in zip(cuts, [*cuts, None][1:], strict=True):
+        if following is None or weight[following] - weight[start] > limit:
+            days = np.repeat(blocks.day[start:end], tx_count[start:end])
+            yield Range(int(first_tx[start]), int(first_tx[start]) + len(days) - 1, days)
+            start = end
+
+
+def _cuts(blocks: Blocks) -> list[int]:
+    """Numbers of blocks, in order, before which a cut is possible, up to the end of the last complete day."""
+    if blocks.day_count == 0:
+        return []
+    latest_so_far = np.maximum.accumulate(blocks.day)
+    earliest_to_come = np.minimum.accumulate(blocks.day[::-1])[::-1]
+    cuts = [int(cut) + 1 for cut in np.flatnonzero(latest_so_far[:-1] < earliest_to_come[1:])]
+    rest_is_incomplete = bool(cuts) and bool(np.all(blocks.day[cuts[-1] :] == blocks.day_count))
+    return cuts if rest_is_incomplete else [*cuts, len(blocks.day)]

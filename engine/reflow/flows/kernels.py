@@ -1,0 +1,173 @@
+# mypy: disable-error-code="untyped-decorator"
+"""The loops behind members.py, compiled by numba; every argument is a column and the last ones are filled."""
+
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from reflow.entities.hops import NEVER
+
+Longs = NDArray[np.int64]
+Ints = NDArray[np.int32]
+Shorts = NDArray[np.int16]
+Bools = NDArray[np.bool_]
+
+MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
+"""2**64 over the golden ratio: spreads account ids of any kind over the slots (Knuth, TAOCP 6.4)."""
+
+
+@njit(nogil=True, cache=True)
+def _slot(account: int, mask: int) -> Any:
+    return np.int64((np.uint64(account) * MULTIPLIER) >> np.uint64(32)) & mask
+
+
+@njit(nogil=True, cache=True)
+def index(rows: Any, slots: Ints) -> None:
+    """Fill the empty hash table with the members."""
+    mask = len(slots) - 1
+    for row in range(len(rows)):
+        slot = _slot(rows[row].account, mask)
+        while slots[slot] >= 0:
+            slot = (slot + 1) & mask
+        slots[slot] = row
+
+
+@njit(nogil=True, cache=True)
+def _find(account: int, rows: Any, slots: Ints) -> Any:
+    mask = len(slots) - 1
+    slot = _slot(account, mask)
+    while slots[slot] >= 0:
+        if rows[slots[slot]].account == account:
+            return slots[slot]
+        slot = (slot + 1) & mask
+    return -1
+
+
+@njit(nogil=True, cache=True)
+def add_up(
+    tx: Longs,
+    account: Longs,
+    value: Longs,
+    rows: Any,
+    slots: Ints,
+    first_tx: int,
+    days: Ints,
+    exact: bool,
+    is_input: bool,
+    balance: Longs,
+    total: Longs,
+    total0: Longs,
+    total1: Longs,
+    count: Ints,
+    count0: Ints,
+    count1: Ints,
+    found_tx: Longs,
+    found_exchange: Shorts,
+    found_hop0: Bools,
+    found_hop1: Bools,
+    found_value: Longs,
+) -> int:
+    """Add up the rows of one side; gives how many of them are an exchange's (see members.add_up)."""
+    size = 0
+    for i in range(len(tx)):
+        t, sat = tx[i] - first_tx, value[i]
+        total[t] += sat
+        count[t] += 1
+        row = _find(account[i], rows, slots)
+        if row < 0 or (sat == 0 and not is_input):
+            continue
+        member = rows[row]
+        hop0 = member.since0 <= tx[i]
+        hop1 = member.since1 <= tx[i] and not (exact and hop0)
+        _change_balance(balance, member, days[t], -sat if is_input else sat, exact)
+        if hop0:
+            total0[t] += sat
+            count0[t] += 1
+        if hop1:
+            total1[t] += sat
+            count1[t] += 1
+        if member.exchange >= 0:
+            found_tx[size] = tx[i]
+            found_exchange[size] = member.exchange
+            found_hop0[size] = hop0
+            found_hop1[size] = hop1
+            found_value[size] = sat
+            size += 1
+    return size
+
+
+@njit(nogil=True, cache=True)
+def _change_balance(balance: Longs, member: Any, day: Any, sat: int, exact: bool) -> None:
+    """What an account ever moved counts from the day it is a member; in `exact`, until the day it is in M0."""
+    if member.since0 != NEVER:
+        balance[0, max(day, member.day0)] += sat
+    if member.since1 == NEVER:
+        return
+    enters = max(day, member.day1)
+    if not (exact and member.since0 != NEVER):
+        balance[1, enters] += sat
+    elif enters < member.day0:
+        balance[1, enters] += sat
+        balance[1, member.day0] -= sat
+
+
+@njit(nogil=True, cache=True)
+def add_up_exchanges(
+    tx_in: Longs,
+    exchange_in: Shorts,
+    hop0_in: Bools,
+    hop1_in: Bools,
+    value_in: Longs,
+    tx_out: Longs,
+    exchange_out: Shorts,
+    hop0_out: Bools,
+    hop1_out: Bools,
+    value_out: Longs,
+    tx: Longs,
+    exchange: Shorts,
+    inputs_e: Longs,
+    debit_e: Longs,
+    credit_e: Longs,
+    debit_e0: Longs,
+    credit_e0: Longs,
+    debit_e1: Longs,
+    credit_e1: Longs,
+) -> int:
+    """Merge both sides by tx; the rows of a transaction start with the one of all exchanges."""
+    i, o, size = 0, 0, 0
+    while i < len(tx_in) or o < len(tx_out):
+        only_in = o == len(tx_out) or (i < len(tx_in) and tx_in[i] < tx_out[o])
+        now = tx_in[i] if only_in else tx_out[o]
+        start, size = size, size + 1
+        tx[start], exchange[start] = now, -1
+        while i < len(tx_in) and tx_in[i] == now:
+            row = _row_of(exchange, start + 1, size, exchange_in[i])
+            if row == size:
+                tx[row], exchange[row], size = now, exchange_in[i], size + 1
+            for at in (start, row):
+                inputs_e[at] += 1
+                debit_e[at] += value_in[i]
+                debit_e0[at] += value_in[i] if hop0_in[i] else 0
+                debit_e1[at] += value_in[i] if hop1_in[i] else 0
+            i += 1
+        while o < len(tx_out) and tx_out[o] == now:
+            row = _row_of(exchange, start + 1, size, exchange_out[o])
+            if row == size:
+                tx[row], exchange[row], size = now, exchange_out[o], size + 1
+            for at in (start, row):
+                credit_e[at] += value_out[o]
+                credit_e0[at] += value_out[o] if hop0_out[o] else 0
+                credit_e1[at] += value_out[o] if hop1_out[o] else 0
+            o += 1
+    return size
+
+
+@njit(nogil=True, cache=True)
+def _row_of(exchange: Shorts, start: int, end: int, wanted: int) -> int:
+    """Row of the exchange among those of one transaction, `end` if it has none yet."""
+    for row in range(start, end):
+        if exchange[row] == wanted:
+            return row
+    return end

@@ -1,0 +1,104 @@
+"""The parameters of METHODOLOGY.md as one value: presets, TOML files, canonical form and digest."""
+
+import hashlib
+import tomllib
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final, Literal, Self, get_args
+
+from reflow.errors import MethodologyError
+
+Clock = Literal["mediantime", "header"]
+ClusterRule = Literal["common_input", "labels_only"]
+OneHop = Literal["within", "exact"]
+Membership = Literal["as_of", "ever"]
+ExchangeMiners = Literal["never", "hop0", "always"]
+Sender = Literal["any_input", "all_inputs", "pro_rata", "min_net"]
+Netting = Literal["net", "gross"]
+
+
+@dataclass(frozen=True, slots=True)
+class Methodology:
+    """One choice for every parameter; the defaults are the `reference` preset (METHODOLOGY section 8).
+
+    Raises MethodologyError when a value is not among the allowed ones.
+    """
+
+    clock: Clock = "mediantime"
+    """Which time of a block decides its day (section 1)."""
+    clusters: ClusterRule = "common_input"
+    """Whether labelled accounts are closed under common inputs (section 3)."""
+    one_hop: OneHop = "within"
+    """Whether 1-hop means M0 and M1 together, or M1 without M0 (section 3)."""
+    membership: Membership = "as_of"
+    """Whether an account is a mining member from the transaction that makes it one, or always (section 3)."""
+    exchange_accounts_as_miners: ExchangeMiners = "never"
+    """In which mining entities an exchange's account may be (section 3, section 9.7)."""
+    sender: Sender = "any_input"
+    """Who sent a transaction, and how much of it (sections 4 and 5, section 9.1)."""
+    netting: Netting = "net"
+    """Whether money that a receiver also put in is taken off what it got (section 5, section 9.2)."""
+
+    def __post_init__(self) -> None:
+        for key, value in asdict(self).items():
+            _check(key, value, "methodology")
+
+    def canonical(self) -> str:
+        """The parameters as TOML, one line each in the order above: equal methodologies have equal text."""
+        return "".join(f'{key} = "{value}"\n' for key, value in self.parameters().items())
+
+    def parameters(self) -> dict[str, str]:
+        """Parameter name to value, in the order above."""
+        return asdict(self)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of the canonical form."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def name(self) -> str:
+        """The preset that has these parameters, or `custom`."""
+        return next((name for name, preset in PRESETS.items() if preset == self), "custom")
+
+    @classmethod
+    def read(cls, source: str | Path) -> Self:
+        """The preset of that name, or the TOML file at that path; keys left out have their default.
+
+        Raises MethodologyError: neither a preset nor a file, not TOML, an unknown key, a value that is not
+        allowed.
+        """
+        if str(source) in PRESETS:
+            return replace(cls(), **asdict(PRESETS[str(source)]))
+        return cls(**_read_toml(Path(source)))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MethodologyError(f"{path}: neither a preset ({', '.join(PRESETS)}) nor a file") from None
+    except OSError as error:
+        raise MethodologyError(f"{path}: cannot read the methodology: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MethodologyError(f"{path}: not a TOML file: {' '.join(str(error).split())}") from None
+    for key, value in found.items():
+        _check(key, value, str(path))
+    return found
+
+
+def _check(key: str, value: object, where: str) -> None:
+    if key not in ALLOWED:
+        raise MethodologyError(f"{where}: unknown key {key}, expected one of {', '.join(ALLOWED)}")
+    if value not in ALLOWED[key]:
+        raise MethodologyError(f"{where}: {key} = {value!r}, expected one of {', '.join(ALLOWED[key])}")
+
+
+ALLOWED: Final[dict[str, tuple[str, ...]]] = {
+    field.name: get_args(field.type) for field in fields(Methodology)
+}
+"""Parameter name to its allowed values, the default first."""
+
+REFERENCE: Final = Methodology()
+"""Every default of METHODOLOGY.md."""
+
+PRESETS: Final[dict[str, Methodology]] = {"reference": REFERENCE}
+"""Named methodologies (METHODOLOGY section 8)."""

@@ -1,0 +1,137 @@
+"""Write a recomputation: metrics.csv (wide), metrics.parquet (long) and run.json, all three or none."""
+
+import json
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import reflow
+from reflow.errors import OutputError
+from reflow.flows.recompute import Recomputation
+from reflow.flows.values import Values, plain
+
+ASSET: Final = "btc"
+_DECIMAL: Final = pa.decimal128(38, 8)
+_SCHEMA: Final = pa.schema(
+    [("asset", pa.string()), ("time", pa.date32()), ("metric", pa.string()), ("value", _DECIMAL)]
+)
+_METRICS_IN_ROW_GROUP: Final = 64
+
+
+def write(result: Recomputation, out_dir: str | Path) -> list[Path]:
+    """Write the three files into `out_dir`, made if need be; gives their paths.
+
+    - metrics.csv: `time` (YYYY-MM-DD), then one column per metric id; plain decimals, null is an empty cell.
+    - metrics.parquet: asset, time (DATE), metric, value DECIMAL(38,8); a row for every day and metric, nulls
+      included, sorted by metric and time.
+    - run.json: what was computed from what; everything but `seconds` is the same for the same input.
+
+    The files replace older ones only when all of them are written. Raises OutputError when that cannot be
+    done.
+    """
+    folder = Path(out_dir)
+    writers: dict[str, Callable[[Recomputation, Path], None]] = {
+        "metrics.csv": _write_csv,
+        "metrics.parquet": _write_parquet,
+        "run.json": _write_run,
+    }
+    parts = {folder / name: folder / f".{name}.part" for name in writers}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for writer, part in zip(writers.values(), parts.values(), strict=True):
+            writer(result, part)
+        for path, part in parts.items():
+            part.replace(path)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot write the results: {error.strerror or error}") from None
+    finally:
+        _remove(parts.values())
+    return list(parts)
+
+
+def facts(result: Recomputation) -> dict[str, object]:
+    """The content of run.json."""
+    clusters, methodology = result.clusters, result.methodology
+    return {
+        "network": result.network,
+        "tip": {"height": result.tip.height, "hash": result.tip.hash.hex()},
+        "digests": {
+            "ledger": result.ledger_digest,
+            "labels": result.label_digest,
+            "exchange_accounts": clusters.digest,
+            "prices": result.price_digest,
+            "methodology": methodology.digest(),
+        },
+        "methodology": {"name": methodology.name(), **methodology.parameters()},
+        "first_day": str(result.days[0]) if result.days else None,
+        "last_day": str(result.days[-1]) if result.days else None,
+        "metrics": len(result.metrics),
+        "exchanges": {
+            code: {"labelled": clusters.labelled[code], "accounts": clusters.accounts[code]}
+            for code in clusters.accounts
+        },
+        "closure": {"rounds": clusters.rounds, "conflicts": clusters.conflicts},
+        "versions": {
+            "reflow": reflow.__version__,
+            "duckdb": duckdb.__version__,
+            "polars": pl.__version__,
+            "python": platform.python_version(),
+        },
+        "seconds": result.seconds,
+    }
+
+
+def _write_csv(result: Recomputation, path: Path) -> None:
+    with path.open("w", encoding="ascii", newline="\n") as stream:
+        stream.write(",".join(["time", *(metric.id for metric in result.metrics)]) + "\n")
+        columns = [result.values[metric.id] for metric in result.metrics]
+        for day, row in zip(result.days, zip(*columns, strict=True), strict=True):
+            stream.write(
+                ",".join([str(day), *("" if value is None else plain(value) for value in row)]) + "\n"
+            )
+
+
+def _write_parquet(result: Recomputation, path: Path) -> None:
+    ids = sorted(metric.id for metric in result.metrics)
+    with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
+        for start in range(0, len(ids), _METRICS_IN_ROW_GROUP):
+            writer.write_table(_long(result, ids[start : start + _METRICS_IN_ROW_GROUP]))
+
+
+def _long(result: Recomputation, ids: Sequence[str]) -> pa.Table:
+    days = len(result.days)
+    values: Values = [value for metric in ids for value in result.values[metric]]
+    columns = [
+        pa.array([ASSET] * len(values), pa.string()),
+        pa.array(result.days * len(ids), pa.date32()),
+        pa.array(np.repeat(np.array(ids, dtype=object), days), pa.string()),
+        _decimals(values),
+    ]
+    return pa.Table.from_arrays(columns, schema=_SCHEMA)
+
+
+def _decimals(values: Values) -> pa.Array:
+    """Integers of 10**-8 as decimals, without a detour over text: Arrow keeps a decimal as its 128-bit integer."""
+    raw = b"".join((value or 0).to_bytes(16, "little", signed=True) for value in values)
+    known = np.array([value is not None for value in values], np.bool_)
+    valid = np.packbits(known, bitorder="little").tobytes()
+    return pa.Array.from_buffers(_DECIMAL, len(values), [pa.py_buffer(valid), pa.py_buffer(raw)])
+
+
+def _write_run(result: Recomputation, path: Path) -> None:
+    path.write_text(json.dumps(facts(result), indent=2) + "\n", encoding="utf-8")
+
+
+def _remove(parts: Iterable[Path]) -> None:
+    for part in parts:
+        try:
+            part.unlink(missing_ok=True)
+        except OSError:
+            continue
