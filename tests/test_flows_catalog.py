@@ -1,0 +1,60 @@
+"""The catalogue: exactly the 44 seeds of METHODOLOGY section 6 come first, with labels and without; ids are regular."""
+
+import re
+from itertools import product
+
+import pytest
+
+from reflow.flows.catalog import Metric, catalog, control, seeds
+
+EIGHT = ["BFX", "BMX", "BNB", "BSP", "BTX", "GEM", "HUO", "KRK"]
+SEEDS = [
+    f"FlowMiner{way}{hop}HopAll{entity}{unit}"
+    for way, hop, entities in [
+        ("In", 0, ["Ex"]),
+        ("Out", 0, ["Ex"]),
+        ("In", 1, [*EIGHT, "Ex"]),
+        ("Out", 1, [*EIGHT, "POL", "Ex", ""]),
+    ]
+    for entity, unit in product(entities, ["Ntv", "USD"])
+]
+CONTROL = [
+    *("BlkCnt", "BlkSizeByte", "TxCnt", "TxTfrCnt", "TxTfrValNtv"),
+    *("FeeTotNtv", "IssTotNtv", "RevNtv", "SplyCur", "AdrActCnt"),
+]
+
+
+@pytest.mark.parametrize("codes", [[], ["KRK"], ["NEW", "BFX", "ABC"]])
+def test_seeds_then_control_then_the_rest(codes: list[str]) -> None:
+    ids = [metric.id for metric in catalog(codes)]
+    assert len(SEEDS) == 44
+    assert ids[:44] == SEEDS == [metric.id for metric in seeds()]
+    assert ids[44:54] == CONTROL == [metric.id for metric in control()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_combination_for_a_labelled_exchange() -> None:
+    ids = {metric.id for metric in catalog(["XYZ"])}
+    miner = product(["In", "Out"], "01", ["XYZ", "Ex", ""], ["Ntv", "USD"])
+    assert ids >= {f"FlowMiner{way}{hop}HopAll{entity}{unit}" for way, hop, entity, unit in miner}
+    flows = product(["In", "Out", "Net"], ["XYZ", "Ex", "ExIncl"], ["Ntv", "USD"])
+    assert ids >= {f"Flow{way}{entity}{unit}" for way, entity, unit in flows}
+    families = product(["FlowMinerNet", "SplyMiner"], "01", ["Ntv", "USD"])
+    assert ids >= {f"{family}{hop}HopAll{unit}" for family, hop, unit in families}
+    assert ids >= {"MRI0HopAll30d", "MRI1HopAll30d", "MOMR"}
+
+
+def test_order_of_labels_does_not_matter() -> None:
+    assert catalog(["B", "A", "B"]) == catalog(["A", "B"])
+
+
+@pytest.mark.parametrize("found", catalog(["XYZ"]), ids=lambda metric: metric.id)
+def test_fields_spell_the_id(found: Metric) -> None:
+    suffix = {"native": "Ntv", "USD": "USD"}.get(found.unit, "")
+    if found.family == "FlowMiner":
+        assert found.id == f"FlowMiner{found.direction}{found.hop}HopAll{found.entity}{suffix}"
+    if found.family == "Flow":
+        assert found.id == f"Flow{found.direction}{found.entity}{suffix}"
+    assert found.definition.endswith(".")
+    assert re.fullmatch(r"[\d.]+(, [\d.]+)*", found.section)
+    assert found.stem == (found.id.removesuffix(suffix) if suffix and found.id.endswith(suffix) else found.id)
