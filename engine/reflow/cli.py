@@ -252,7 +252,7 @@ def demo(
 
 def main() -> None:
     """Entry point of the `reflow` command."""
-    app()
+    app(prog_name="reflow")
 
 
 if __name__ == "__main__":

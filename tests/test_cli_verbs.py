@@ -1,0 +1,223 @@
+"""Every verb as a process of its own: what it prints, its JSON, its exit status, and one line for bad input.
+
+The demo's folder is the input for all: its blocks, labels, prices and the results that must come out again.
+"""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from command import run
+from reflow.resources import folder
+
+PASSWORD = "s3cret-word"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What `reflow demo --json` says; it runs in an empty folder."""
+    base = tmp_path_factory.mktemp("demo")
+    done = run("demo", "--json", cwd=base)
+    assert (done.returncode, done.stderr) == (0, "")
+    told: dict[str, Any] = json.loads(done.stdout)
+    told["files"] = {name: base / path for name, path in told["files"].items()}
+    return told
+
+
+@pytest.fixture(scope="module")
+def ledger(demo: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ledger") / "regtest.duckdb"
+    assert run("ingest", path, "--datadir", demo["files"]["blocks"]).returncode == 0
+    return path
+
+
+def fails(*args: object, **environment: str) -> str:
+    """The one line on stderr of a call that must end with status 1 and print nothing else."""
+    done = run(*args, cwd=None, **environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("reflow: ")
+    assert done.stderr.count("\n") == 1
+    assert PASSWORD not in done.stderr
+    return done.stderr
+
+
+def split_labels(labels: Path, out: Path) -> tuple[Path, Path]:
+    """The same labels in two files."""
+    header, *rows = labels.read_text().splitlines(keepends=True)
+    for name, part in (("one.csv", rows[::2]), ("two.csv", rows[1::2])):
+        (out / name).write_text(header + "".join(part))
+    return out / "one.csv", out / "two.csv"
+
+
+def test_demo_agrees_with_its_own_books(demo: dict[str, Any]) -> None:
+    assert demo["disagreements"] == []
+    assert demo["cells"] > 3000
+    assert {flow["exchange"] for flow in demo["flows"]} >= {"BNB", "KRK", "Ex"}
+    assert all(path.exists() for path in demo["files"].values())
+
+
+def test_demo_run_again_tells_a_person_the_same(demo: dict[str, Any]) -> None:
+    done = run("demo", demo["files"]["ledger"].parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{demo['cells']:,} of {demo['cells']:,} cells" in done.stdout
+    for flow in demo["flows"]:
+        [line] = [line for line in done.stdout.splitlines() if line.split()[:1] == [flow["exchange"]]] or [""]
+        assert flow["exchange"] == "Ex" or f"{float(flow['from_miners_usd']):,.2f}" in line
+    assert str(demo["files"]["metrics.csv"]) in done.stdout
+
+
+def test_ingest_goes_on_from_the_tip(demo: dict[str, Any], tmp_path: Path) -> None:
+    options = ("ingest", tmp_path / "l.duckdb", "--datadir", demo["files"]["blocks"], "--json")
+    first = json.loads(run(*options, "--to-height", 100).stdout)
+    assert (first["network"], first["blocks"], first["height"]) == ("regtest", 100, 100)
+    second = json.loads(run(*options, "--threads", 1, "--memory", "500MB", "--network", "regtest").stdout)
+    assert (second["blocks"], second["height"]) == (
+        demo["ingested"]["height"] - 100,
+        demo["ingested"]["height"],
+    )
+    assert second["tip_hash"] == demo["ingested"]["tip_hash"]
+    third = run(*options[:-1])
+    assert (third.returncode, third.stderr) == (0, "")
+    assert "0 appended" in third.stdout
+    assert second["tip_hash"] in third.stdout
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_recompute_writes_what_the_demo_has(
+    demo: dict[str, Any], ledger: Path, tmp_path: Path, together: bool
+) -> None:
+    one, two = split_labels(demo["files"]["labels"], tmp_path)
+    labels = ["--labels", one, two] if together else ["--labels", one, "--labels", two]
+    options = [*labels, "--prices", demo["files"]["prices"], "--out", tmp_path / "out"]
+    done = run("recompute", ledger, *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("metrics.csv", "metrics.parquet"):
+        assert (tmp_path / "out" / name).read_bytes() == demo["files"][name].read_bytes()
+        assert str(tmp_path / "out" / name) in done.stdout
+
+
+def test_recompute_tells_scripts_what_run_json_has(
+    demo: dict[str, Any], ledger: Path, tmp_path: Path
+) -> None:
+    options = ["--labels", demo["files"]["labels"], "--methodology", "reference", "--threads", 1]
+    done = run("recompute", ledger, *options, "--out", tmp_path, "--json")
+    told = json.loads(done.stdout)
+    assert told.pop("files") == [
+        str(tmp_path / name) for name in ("metrics.csv", "metrics.parquet", "run.json")
+    ]
+    assert told == json.loads((tmp_path / "run.json").read_text())
+
+
+def test_labels_check_counts(demo: dict[str, Any]) -> None:
+    done = run("labels", "check", demo["files"]["labels"], "--network", "regtest")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert any(line.split()[:2] == ["BNB", "exchange"] for line in done.stdout.splitlines())
+
+
+def test_labels_check_passes_what_ships() -> None:
+    done = run(
+        "labels", "check", folder("labels") / "exchanges.csv", folder("labels") / "pools.csv", "--json"
+    )
+    assert done.returncode == 0
+    report = json.loads(done.stdout)
+    assert (report["counts"]["exchange"]["BMX"], report["errors"], report["unknown"]) == (730, [], [])
+
+
+def test_labels_check_tells_every_error(tmp_path: Path) -> None:
+    path = tmp_path / "l.csv"
+    path.write_text("address,entity\n1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa,NEW\n0,BNB\nl,BNB\n")
+    done = run("labels", "check", path)
+    assert done.returncode == 1
+    lines = [f"reflow: {path}:{line}: not base58 or bech32: {text}" for line, text in ((3, "0"), (4, "l"))]
+    assert done.stderr.splitlines() == lines
+    told = run("labels", "check", path, "--json")
+    assert (told.returncode, told.stderr) == (1, "")
+    assert (len(json.loads(told.stdout)["errors"]), json.loads(told.stdout)["unknown"]) == (2, ["NEW"])
+
+
+def test_bad_input_of_ingest_is_one_line(demo: dict[str, Any], ledger: Path, tmp_path: Path) -> None:
+    blocks, new = demo["files"]["blocks"], tmp_path / "new.duckdb"
+    assert "no such folder" in fails("ingest", new, "--datadir", tmp_path / "none")
+    assert "expected main" in fails("ingest", new, "--datadir", blocks, "--network", "main")
+    assert "memory limit lots" in fails("ingest", new, "--datadir", blocks, "--memory", "lots")
+    (tmp_path / "text.duckdb").write_text("not a database at all, but long enough to be read as one" * 100)
+    assert "not a valid DuckDB database" in fails("ingest", tmp_path / "text.duckdb", "--datadir", blocks)
+    assert "no folder" in fails("ingest", tmp_path / "no" / "where.duckdb", "--datadir", blocks)
+    with duckdb.connect(str(ledger)):
+        assert "in use by another process" in fails("ingest", ledger, "--datadir", blocks)
+    assert not new.exists()
+
+
+def test_bad_input_of_recompute_is_one_line_and_writes_nothing(
+    demo: dict[str, Any], ledger: Path, tmp_path: Path
+) -> None:
+    good = {
+        "--labels": demo["files"]["labels"],
+        "--prices": demo["files"]["prices"],
+        "--out": tmp_path / "out",
+    }
+
+    def with_option(option: str, value: object) -> str:
+        return fails(
+            "recompute", ledger, *[part for pair in (good | {option: value}).items() for part in pair]
+        )
+
+    (tmp_path / "labels.csv").write_text("address,colour\n")
+    (tmp_path / "prices.csv").write_text("time,PriceUSD\n2020-01-01,cheap\n")
+    (tmp_path / "m.toml").write_text('sender = "everybody"\n')
+    assert "labels.csv:1: unknown column 'colour'" in with_option("--labels", tmp_path / "labels.csv")
+    assert "address of main, expected regtest" in with_option("--labels", folder("labels") / "exchanges.csv")
+    assert "PriceUSD 'cheap', expected a number" in with_option("--prices", tmp_path / "prices.csv")
+    assert "no column time, found address, entity" in with_option("--prices", demo["files"]["labels"])
+    assert "sender = 'everybody', expected one of" in with_option("--methodology", tmp_path / "m.toml")
+    assert "neither a preset (reference" in with_option("--methodology", "unheard-of")
+    (tmp_path / "file").write_text("in the way")
+    assert "cannot write the results" in with_option("--out", tmp_path / "file")
+    assert "no ledger there" in fails("recompute", tmp_path / "none.duckdb", "--labels", "l", "--out", "o")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_password_never_appears(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    new = tmp_path / "l.duckdb"
+    for url in (
+        f"http://user:{PASSWORD}@127.0.0.1:{port}",
+        f"user:{PASSWORD}@127.0.0.1",
+        f"http://u:{PASSWORD}@h:x",
+    ):
+        assert "RPC address" in (line := fails("ingest", new, "--rpc", url)) or "not reachable" in line
+    line = fails(
+        "ingest", new, "--rpc", f"http://127.0.0.1:{port}", REFLOW_RPC_USER="u", REFLOW_RPC_PASSWORD=PASSWORD
+    )
+    assert f"http://127.0.0.1:{port}: node not reachable: Connection refused" in line
+    assert not new.exists()
+
+
+def test_no_credentials_are_told_with_the_places_looked_at(tmp_path: Path) -> None:
+    line = fails("ingest", tmp_path / "l.duckdb", "--rpc", "http://127.0.0.1:8332", HOME=str(tmp_path))
+    assert "REFLOW_RPC_USER" in line
+    assert "--rpc-cookie" in line
+    assert str(tmp_path / ".bitcoin" / ".cookie") in line
+
+
+def test_an_interrupt_is_one_line_and_status_130(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent_node:
+        url = f"http://user:{PASSWORD}@127.0.0.1:{silent_node.getsockname()[1]}"
+        command = [sys.executable, "-m", "reflow.cli", "ingest", str(tmp_path / "l.duckdb"), "--rpc", url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = silent_node.accept()
+            with connection:
+                connection.recv(1)  # the question has begun, the answer will not come
+                process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.startswith("reflow: interrupted")
+    assert err.count("\n") == 1
