@@ -1,5 +1,7 @@
 # mypy: disallow-untyped-decorators=False
-"""Spendable coins in bags, and the transaction in the making: kernels that move coins from one to the other.
+"""Accounts, spendable coins in bags, and the transaction in the making: kernels that move coins into it.
+
+An account is a number: role, entity and a running number.
 
 There is a bag for all users, one for all miners, one for each pool, for each exchange's hot wallets and for
 each exchange's deposits. A bag has a limit; what does not fit into it is never spent again, so memory is
@@ -12,7 +14,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from encode import DEPOSIT, HOT, MINER, POOL, STORE, mix
+USER: Final = 0
+MINER: Final = 1
+POOL: Final = 2
+HOT: Final = 3
+DEPOSIT: Final = 4
+STORE: Final = 5
+"""Roles of accounts; what a STORE receives is never spent."""
 
 POOLS: Final = 12
 EXCHANGES: Final = 18
@@ -27,63 +35,68 @@ MAX_INPUTS: Final = 300
 MAX_OUTPUTS: Final = 400
 
 
-CoinColumns = tuple[
-    NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]
-]
-"""Columns of coins: txid, vout, value, account, code."""
+# Columns of a coin, 64 bytes in all; the first four are its txid.
+VOUT: Final = 4
+VALUE: Final = 5
+ACCOUNT: Final = 6
+CODE: Final = 7
+"""2 * height + 1 for a coinbase's coin, 2 * height for others."""
+
+# Columns of a bag.
+START: Final = 0
+HELD: Final = 1
+LIMIT: Final = 2
+
+# Columns of an output.
+PAID_ACCOUNT: Final = 0
+PAID_VALUE: Final = 1
 
 
 class Coins(NamedTuple):
-    """Spendable coins in bags: bag b is the slots start[b] to start[b] + held[b] of the columns."""
+    """Spendable coins: those of a bag are the rows from its START on, HELD many."""
 
-    txid: NDArray[np.uint8]
-    vout: NDArray[np.int64]
-    value: NDArray[np.int64]
-    account: NDArray[np.int64]
-    code: NDArray[np.int64]
-    """2 * height + 1 for a coinbase's coin, 2 * height for others."""
-    start: NDArray[np.int64]
-    held: NDArray[np.int64]
-    limit: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    bags: NDArray[np.int64]
 
 
 class Transfer(NamedTuple):
-    """The transaction in the making: the coins that it spends, and whom it pays what (sat)."""
+    """The transaction in the making."""
 
-    txid: NDArray[np.uint8]
-    vout: NDArray[np.int64]
-    value: NDArray[np.int64]
-    account: NDArray[np.int64]
-    code: NDArray[np.int64]
-    pay_account: NDArray[np.int64]
-    pay_value: NDArray[np.int64]
+    inputs: NDArray[np.int64]
+    """Rows of coins."""
+    outputs: NDArray[np.int64]
+    """Whom it pays what (sat)."""
     counts: NDArray[np.int64]
     """Number of inputs, number of outputs."""
 
 
 def empty_coins(users: int) -> Coins:
     """Empty bags, the users' for `users` coins."""
-    limit = np.array(
-        [users, users // 10, *[1_000] * POOLS, *[2_000] * EXCHANGES, *[users // 20] * EXCHANGES], np.int64
-    )
-    txid, vout, value, account, code = _coin_columns(int(limit.sum()))
-    return Coins(txid, vout, value, account, code, np.cumsum(limit) - limit, np.zeros_like(limit), limit)
+    limits = [users, users // 10, *[1_000] * POOLS, *[2_000] * EXCHANGES, *[users // 20] * EXCHANGES]
+    limit = np.array(limits, np.int64)
+    bags = np.stack([np.cumsum(limit) - limit, np.zeros_like(limit), limit], axis=1)
+    return Coins(np.zeros((sum(limits), 8), np.int64), bags)
 
 
 def empty_transfer() -> Transfer:
     """Room for one transaction."""
-    txid, vout, value, account, code = _coin_columns(MAX_INPUTS)
-    pay_account, pay_value = _integers(MAX_OUTPUTS), _integers(MAX_OUTPUTS)
-    return Transfer(txid, vout, value, account, code, pay_account, pay_value, _integers(2))
+    inputs, outputs = np.zeros((MAX_INPUTS, 8), np.int64), np.zeros((MAX_OUTPUTS, 2), np.int64)
+    return Transfer(inputs, outputs, np.zeros(2, np.int64))
 
 
-def _coin_columns(size: int) -> CoinColumns:
-    txid = np.zeros((size, 32), np.uint8)
-    return txid, _integers(size), _integers(size), _integers(size), _integers(size)
+@njit(cache=True)
+def mix(number):  # type: ignore[no-untyped-def]
+    """Scatter 64 bits (the finalizer of SplitMix64)."""
+    z = np.uint64(number)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
 
 
-def _integers(size: int) -> NDArray[np.int64]:
-    return np.zeros(size, np.int64)
+@njit(cache=True)
+def account_number(role, entity, number):  # type: ignore[no-untyped-def]
+    """The account `number` of `entity` (both count from 0) in a role."""
+    return np.int64(role) << 56 | np.int64(entity) << 40 | np.int64(number)
 
 
 @njit(cache=True)
@@ -95,7 +108,7 @@ def roll(dice, sides):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def put_coin(coins, txid, vout, value, account, code):  # type: ignore[no-untyped-def]
-    """Put a coin into the bag of its account, if that is not full."""
+    """Put a coin into the bag of its account, if that is not full; `txid` is four words."""
     role, entity = account >> 56, (account >> 40) & 0xFFFF
     if role == STORE:
         return
@@ -108,40 +121,35 @@ def put_coin(coins, txid, vout, value, account, code):  # type: ignore[no-untype
         bag = HOT_BAGS + entity
     elif role == DEPOSIT:
         bag = DEPOSIT_BAGS + entity
-    if coins.held[bag] == coins.limit[bag]:
+    start, held, limit = coins.bags[bag]
+    if held == limit:
         return
-    slot = coins.start[bag] + coins.held[bag]
-    coins.held[bag] += 1
-    coins.txid[slot] = txid
-    coins.vout[slot] = vout
-    coins.value[slot] = value
-    coins.account[slot] = account
-    coins.code[slot] = code
+    coins.bags[bag, HELD] += 1
+    row = coins.rows[start + held]
+    for word in range(4):
+        row[word] = txid[word]
+    row[VOUT], row[VALUE], row[ACCOUNT], row[CODE] = vout, value, account, code
+
+
+@njit(cache=True)
+def _copy(target, i, source, j):  # type: ignore[no-untyped-def]
+    for column in range(8):
+        target[i, column] = source[j, column]
 
 
 @njit(cache=True)
 def spend(coins, transfer, dice, bag, wanted):  # type: ignore[no-untyped-def]
     """Make up to `wanted` random coins of a bag inputs; the last coin of the bag fills the gap."""
-    for _ in range(min(wanted, coins.held[bag], MAX_INPUTS - transfer.counts[0])):
-        slot = coins.start[bag] + roll(dice, coins.held[bag])
-        coins.held[bag] -= 1
-        last = coins.start[bag] + coins.held[bag]
-        i = transfer.counts[0]
+    for _ in range(min(wanted, coins.bags[bag, HELD], MAX_INPUTS - transfer.counts[0])):
+        slot = coins.bags[bag, START] + roll(dice, coins.bags[bag, HELD])
+        coins.bags[bag, HELD] -= 1
+        _copy(transfer.inputs, transfer.counts[0], coins.rows, slot)
+        _copy(coins.rows, slot, coins.rows, coins.bags[bag, START] + coins.bags[bag, HELD])
         transfer.counts[0] += 1
-        transfer.txid[i] = coins.txid[slot]
-        transfer.vout[i] = coins.vout[slot]
-        transfer.value[i] = coins.value[slot]
-        transfer.account[i] = coins.account[slot]
-        transfer.code[i] = coins.code[slot]
-        coins.txid[slot] = coins.txid[last]
-        coins.vout[slot] = coins.vout[last]
-        coins.value[slot] = coins.value[last]
-        coins.account[slot] = coins.account[last]
-        coins.code[slot] = coins.code[last]
 
 
 @njit(cache=True)
 def pay(transfer, account):  # type: ignore[no-untyped-def]
     """Add an output to `account`; its value comes later."""
-    transfer.pay_account[transfer.counts[1]] = account
+    transfer.outputs[transfer.counts[1], PAID_ACCOUNT] = account
     transfer.counts[1] += 1

@@ -1,7 +1,7 @@
 # mypy: disallow-untyped-decorators=False
 """Kernels that turn accounts and coins into consensus-valid bytes: scripts, transactions, undo data.
 
-An account is a number: role, entity and a running number. Its scriptPubKey follows from it. What will be
+The scriptPubKey of an account follows from its number. What will be
 spent again pays to the hash (P2SH or P2WSH) of the account's own script `<number> OP_2DROP OP_TRUE`, which
 anybody can satisfy with one item of padding: no signature to make, yet inputs as long as mainnet's and no two
 accounts with the same script. What is never spent looks like the rest of mainnet: P2WPKH, P2PKH, P2TR, P2PK,
@@ -15,16 +15,9 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from coins import ACCOUNT, CODE, PAID_ACCOUNT, PAID_VALUE, STORE, VALUE, VOUT, mix
 from hashing import ripemd160, sha256
 from reflow.blocks.sha256 import CONTEXT_SIZE
-
-USER: Final = 0
-MINER: Final = 1
-POOL: Final = 2
-HOT: Final = 3
-DEPOSIT: Final = 4
-STORE: Final = 5
-"""Roles of accounts; what a STORE receives is never spent."""
 
 REDEEM_SIZE: Final = 11
 P2SH_PADDING: Final = 93
@@ -34,21 +27,6 @@ P2WSH_PADDING: Final = 100
 
 NOISE: Final = np.random.default_rng(1).integers(0, 256, 4096, np.uint8)
 """Padding is cut from here."""
-
-
-@njit(cache=True)
-def mix(number):  # type: ignore[no-untyped-def]
-    """Scatter 64 bits (the finalizer of SplitMix64)."""
-    z = np.uint64(number)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-@njit(cache=True)
-def account_number(role, entity, number):  # type: ignore[no-untyped-def]
-    """The account `number` of `entity` (both count from 0) in a role."""
-    return np.int64(role) << 56 | np.int64(entity) << 40 | np.int64(number)
 
 
 @njit(cache=True)
@@ -69,11 +47,18 @@ def put_compact(buffer, position, number):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def put_bytes(buffer, position, source, start, size):  # type: ignore[no-untyped-def]
+    """Write `size` bytes of `source` from `start` on."""
+    for i in range(size):
+        buffer[position + i] = source[start + i]
+    return position + size
+
+
+@njit(cache=True)
 def put_noise(buffer, position, size, seed):  # type: ignore[no-untyped-def]
     """Write padding of up to 256 bytes."""
     start = seed & 2047
-    buffer[position : position + size] = NOISE[start : start + size]
-    return position + size
+    return put_bytes(buffer, position, NOISE, start, size)
 
 
 @njit(cache=True)
@@ -93,41 +78,30 @@ def is_p2sh(account):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _put_wrapped(buffer, position, prefix, size, suffix):  # type: ignore[no-untyped-def]
-    """Put script bytes around the `size` bytes that stand 64 bytes behind `position`, as far as they are used."""
-    for i in range(len(prefix)):
-        buffer[position + i] = prefix[i]
-    position += len(prefix)
-    for i in range(size):
-        buffer[position + i] = buffer[position + i + 64 - len(prefix)]
-    position += size
-    for i in range(len(suffix)):
-        buffer[position + i] = suffix[i]
-    return position + len(suffix)
-
-
-@njit(cache=True)
 def put_script(buffer, position, account):  # type: ignore[no-untyped-def]
     """Write the account's scriptPubKey; the 256 bytes from `position` are used as scratch."""
     digest = buffer[position + 64 : position + 96]
     context = buffer[position + 96 : position + 96 + CONTEXT_SIZE]
     put_redeem(digest, 0, account)
-    sha256(context, digest, REDEEM_SIZE, digest)
+    sha256(context.ctypes.data, digest.ctypes.data, REDEEM_SIZE, digest.ctypes.data)
     if account >> 56 != STORE:
-        if not is_p2sh(account):
-            return _put_wrapped(buffer, position, b"\x00\x20", 32, b"")
-        ripemd160(digest, digest)
-        return _put_wrapped(buffer, position, b"\xa9\x14", 20, b"\x87")
+        if is_p2sh(account):
+            ripemd160(digest, digest)
+            position = put_integer(buffer, position, 0x14A9, 2)
+            return put_integer(buffer, put_bytes(buffer, position, digest, 0, 20), 0x87, 1)
+        return put_bytes(buffer, put_integer(buffer, position, 0x2000, 2), digest, 0, 32)
     form = mix(account) % np.uint64(20)
-    if form < 10:
-        return _put_wrapped(buffer, position, b"\x00\x14", 20, b"")
-    if form < 14:
-        return _put_wrapped(buffer, position, b"\x76\xa9\x14", 20, b"\x88\xac")
-    if form < 18:
-        return _put_wrapped(buffer, position, b"\x51\x20", 32, b"")
-    if form < 19:
-        return _put_wrapped(buffer, position, b"\x21\x02", 32, b"\xac")
-    return _put_wrapped(buffer, position, b"\x6a\x20", 32, b"")
+    if form < 10:  # P2WPKH
+        return put_bytes(buffer, put_integer(buffer, position, 0x1400, 2), digest, 0, 20)
+    if form < 14:  # P2PKH
+        position = put_bytes(buffer, put_integer(buffer, position, 0x14A976, 3), digest, 0, 20)
+        return put_integer(buffer, position, 0xAC88, 2)
+    if form < 18:  # P2TR
+        return put_bytes(buffer, put_integer(buffer, position, 0x2051, 2), digest, 0, 32)
+    if form < 19:  # P2PK
+        position = put_bytes(buffer, put_integer(buffer, position, 0x0221, 2), digest, 0, 32)
+        return put_integer(buffer, position, 0xAC, 1)
+    return put_bytes(buffer, put_integer(buffer, position, 0x206A, 2), digest, 0, 32)  # OP_RETURN
 
 
 @njit(cache=True)
@@ -137,23 +111,24 @@ def put_stripped(buffer, transfer):  # type: ignore[no-untyped-def]
     position = put_integer(buffer, 0, 2, 4)
     position = put_compact(buffer, position, inputs)
     for i in range(inputs):
-        buffer[position : position + 32] = transfer.txid[i]
-        position = put_integer(buffer, position + 32, transfer.vout[i], 4)
-        if is_p2sh(transfer.account[i]):
+        for word in range(4):
+            position = put_integer(buffer, position, transfer.inputs[i, word], 8)
+        position = put_integer(buffer, position, transfer.inputs[i, VOUT], 4)
+        if is_p2sh(transfer.inputs[i, ACCOUNT]):
             buffer[position] = 2 + P2SH_PADDING + 1 + REDEEM_SIZE
             buffer[position + 1] = 0x4C
             buffer[position + 2] = P2SH_PADDING
-            position = put_noise(buffer, position + 3, P2SH_PADDING, transfer.value[i])
+            position = put_noise(buffer, position + 3, P2SH_PADDING, transfer.inputs[i, VALUE])
             buffer[position] = REDEEM_SIZE
-            position = put_redeem(buffer, position + 1, transfer.account[i])
+            position = put_redeem(buffer, position + 1, transfer.inputs[i, ACCOUNT])
         else:
             buffer[position] = 0
             position += 1
         position = put_integer(buffer, position, 0xFFFFFFFD, 4)
     position = put_compact(buffer, position, outputs)
     for i in range(outputs):
-        position = put_integer(buffer, position, transfer.pay_value[i], 8)
-        end = put_script(buffer, position + 1, transfer.pay_account[i])
+        position = put_integer(buffer, position, transfer.outputs[i, PAID_VALUE], 8)
+        end = put_script(buffer, position + 1, transfer.outputs[i, PAID_ACCOUNT])
         buffer[position] = end - position - 1
         position = end
     return put_integer(buffer, position, 0, 4)
@@ -165,17 +140,14 @@ def put_transaction(buffer, position, stripped, size, transfer):  # type: ignore
     inputs = transfer.counts[0]
     segwit = False
     for i in range(inputs):
-        segwit |= not is_p2sh(transfer.account[i])
+        segwit |= not is_p2sh(transfer.inputs[i, ACCOUNT])
     if not segwit:
-        buffer[position : position + size] = stripped[:size]
-        return position + size
-    buffer[position : position + 4] = stripped[:4]
-    buffer[position + 4] = 0
-    buffer[position + 5] = 1
-    buffer[position + 6 : position + size - 2] = stripped[4 : size - 4]
-    position += size - 2
+        return put_bytes(buffer, position, stripped, 0, size)
+    position = put_bytes(buffer, position, stripped, 0, 4)
+    position = put_integer(buffer, position, 0x0100, 2)
+    position = put_bytes(buffer, position, stripped, 4, size - 8)
     for i in range(inputs):
-        position = _put_witness(buffer, position, transfer.account[i], transfer.value[i])
+        position = _put_witness(buffer, position, transfer.inputs[i, ACCOUNT], transfer.inputs[i, VALUE])
     return put_integer(buffer, position, 0, 4)
 
 
@@ -225,15 +197,14 @@ def put_undo(buffer, position, transfer):  # type: ignore[no-untyped-def]
     inputs = transfer.counts[0]
     position = put_compact(buffer, position, inputs)
     for i in range(inputs):
-        position = _put_varint(buffer, position, np.int64(transfer.code[i]))
+        position = _put_varint(buffer, position, transfer.inputs[i, CODE])
         buffer[position] = 0
-        position = _put_varint(buffer, position + 1, _compress_amount(transfer.value[i]))
-        if is_p2sh(transfer.account[i]):
-            put_script(buffer, position, transfer.account[i])
+        position = _put_varint(buffer, position + 1, _compress_amount(transfer.inputs[i, VALUE]))
+        if is_p2sh(transfer.inputs[i, ACCOUNT]):
+            put_script(buffer, position, transfer.inputs[i, ACCOUNT])
             buffer[position] = 1
-            buffer[position + 1 : position + 21] = buffer[position + 2 : position + 22].copy()
-            position += 21
+            position = put_bytes(buffer, position + 1, buffer, position + 2, 20)
         else:
             buffer[position] = 34 + 6
-            position = put_script(buffer, position + 1, transfer.account[i])
+            position = put_script(buffer, position + 1, transfer.inputs[i, ACCOUNT])
     return position

@@ -20,8 +20,18 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from coins import EXCHANGES, POOLS, empty_coins, empty_transfer, put_coin, roll
-from encode import HOT, POOL, account_number, put_script
+from coins import (
+    EXCHANGES,
+    HOT,
+    POOL,
+    POOLS,
+    account_number,
+    empty_coins,
+    empty_transfer,
+    put_coin,
+    roll,
+)
+from encode import put_script
 from hashing import merkle_root
 from reflow.network import REGTEST
 from reflow.script import address_of
@@ -68,13 +78,13 @@ def blocks(seed: int, users: int, weight: int) -> Iterator[GeneratedBlock]:
     coins, transfer = empty_coins(users), empty_transfer()
     dice, newest = np.array([seed], np.uint64), np.zeros(2, np.int64)
     block, undo, stripped = (np.zeros(size, np.uint8) for size in (_BUFFER, _UNDO_BUFFER, _BUFFER))
-    txids, wtxids = (np.zeros((_MOST_TRANSACTIONS + 1, 32), np.uint8) for _ in range(2))
+    txids, wtxids = (np.zeros((_MOST_TRANSACTIONS + 1, 4), np.int64) for _ in range(2))
     times, prev_hash = [REGTEST.genesis_time], genesis().hash
     young: list[tuple[bytes, int, int, int]] = []
     for height in range(1, 1 << 31):
         if height > COINBASE_MATURITY:
             own_txid, value, account, made = young.pop(0)
-            put_coin(coins, np.frombuffer(own_txid, np.uint8), 0, value, account, 2 * made + 1)
+            put_coin(coins, np.frombuffer(own_txid, np.int64), 0, value, account, 2 * made + 1)
         wtxids[0] = 0
         size, undo_size, totals = fill_block(
             coins, transfer, dice, newest, height, weight, block, undo, stripped, txids, wtxids
@@ -86,7 +96,7 @@ def blocks(seed: int, users: int, weight: int) -> Iterator[GeneratedBlock]:
         pay = Output(reward, script_of(payee))
         coinbase = coinbase_transaction(height, _tag(payee), [pay], wtxids[0].tobytes())
         young.append((txid(coinbase), reward, payee, height))
-        txids[0] = np.frombuffer(txid(coinbase), np.uint8)
+        txids[0] = np.frombuffer(txid(coinbase), np.int64)
         merkle_root(txids, count)
         wanted = START + height * SPACING + int(roll(dice, 2_000))
         times = [*times[-10:], max(wanted, median(times[-11:]) + 1)]

@@ -49,15 +49,18 @@ _RIPEMD_START: Final = np.array([0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476,
 
 @njit(cache=True)
 def sha256(context, data, size, digest):  # type: ignore[no-untyped-def]
-    """digest[:32] = SHA-256 of data[:size], which may be one array; `context`: CONTEXT_SIZE bytes of scratch."""
-    sha256_init(context.ctypes.data)
-    sha256_update(context.ctypes.data, data.ctypes.data, size)
-    sha256_final(digest.ctypes.data, context.ctypes.data)
+    """Write the SHA-256 of `size` bytes at address `data` to address `digest`, which may be the same.
+
+    `context` is the address of CONTEXT_SIZE bytes of scratch.
+    """
+    sha256_init(context)
+    sha256_update(context, data, size)
+    sha256_final(digest, context)
 
 
 @njit(cache=True)
 def sha256d(context, data, size, digest):  # type: ignore[no-untyped-def]
-    """digest[:32] = SHA-256 of SHA-256 of data[:size]."""
+    """Write the SHA-256 of the SHA-256, as `sha256` does."""
     sha256(context, data, size, digest)
     sha256(context, digest, 32, digest)
 
@@ -103,12 +106,13 @@ def ripemd160(data, digest):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def merkle_root(hashes, count):  # type: ignore[no-untyped-def]
-    """The Merkle root of hashes[:count] (rows of 32 bytes, one spare row behind them), left in row 0."""
+    """The Merkle root of hashes[:count] (rows of four words, one spare row behind them), left in row 0."""
     context = np.empty(CONTEXT_SIZE, np.uint8)
     while count > 1:
         if count & 1:
-            hashes[count] = hashes[count - 1]
+            for word in range(4):
+                hashes[count, word] = hashes[count - 1, word]
             count += 1
         for i in range(count // 2):
-            sha256d(context, hashes[2 * i : 2 * i + 2].reshape(64), 64, hashes[i])
+            sha256d(context.ctypes.data, hashes[2 * i].ctypes.data, 64, hashes[i].ctypes.data)
         count //= 2

@@ -11,32 +11,34 @@ import numpy as np
 from numba import njit
 
 from coins import (
+    ACCOUNT,
+    DEPOSIT,
     DEPOSIT_BAGS,
     EXCHANGES,
+    HELD,
+    HOT,
     HOT_BAGS,
+    LIMIT,
     MAX_INPUTS,
     MAX_OUTPUTS,
+    MINER,
     MINER_BAG,
+    PAID_ACCOUNT,
+    PAID_VALUE,
+    POOL,
     POOL_BAGS,
     POOLS,
+    STORE,
+    USER,
     USER_BAG,
+    VALUE,
+    account_number,
     pay,
     put_coin,
     roll,
     spend,
 )
-from encode import (
-    DEPOSIT,
-    HOT,
-    MINER,
-    POOL,
-    STORE,
-    USER,
-    account_number,
-    put_stripped,
-    put_transaction,
-    put_undo,
-)
+from encode import put_stripped, put_transaction, put_undo
 from hashing import sha256d
 from reflow.blocks.sha256 import CONTEXT_SIZE
 
@@ -116,7 +118,7 @@ def _miner_payment(coins, transfer, dice, newest):  # type: ignore[no-untyped-de
     spend(coins, transfer, dice, MINER_BAG, 1 + roll(dice, 3))
     if roll(dice, 10) < 6:
         pay(transfer, _any_deposit(dice, roll(dice, EXCHANGES)))
-        pay(transfer, transfer.account[0])
+        pay(transfer, transfer.inputs[0, ACCOUNT])
     else:
         _pay_users(transfer, dice, newest, 2 + roll(dice, 3))
 
@@ -126,7 +128,7 @@ def _sweep(coins, transfer, dice):  # type: ignore[no-untyped-def]
     """Deposits together with a hot coin, into hot wallets: the link that the common-input closure finds."""
     exchange = roll(dice, EXCHANGES)
     bag = DEPOSIT_BAGS + exchange
-    spend(coins, transfer, dice, bag, 1 + min(200, coins.held[bag] // 4))
+    spend(coins, transfer, dice, bag, 1 + min(200, coins.bags[bag, HELD] // 4))
     if transfer.counts[0] > 0:
         spend(coins, transfer, dice, HOT_BAGS + exchange, 1)
         pay(transfer, _any_hot(dice, exchange))
@@ -146,7 +148,7 @@ def _withdrawal(coins, transfer, dice, newest):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _coinjoin(coins, transfer, dice, newest):  # type: ignore[no-untyped-def]
     """Five equal outputs (see _share_out) and as many of change."""
-    if coins.held[USER_BAG] > 5:
+    if coins.bags[USER_BAG, HELD] > 5:
         spend(coins, transfer, dice, USER_BAG, 5)
         for _ in range(10):
             newest[0] += 1
@@ -157,13 +159,13 @@ def _coinjoin(coins, transfer, dice, newest):  # type: ignore[no-untyped-def]
 def _user_payment(coins, transfer, dice, newest):  # type: ignore[no-untyped-def]
     spend(coins, transfer, dice, USER_BAG, _many(dice, 640, 200, 70, MAX_INPUTS))
     outputs = _many(dice, 170, 720, 60, MAX_OUTPUTS - 10)
-    if coins.held[USER_BAG] < coins.limit[USER_BAG] // 2:
+    if coins.bags[USER_BAG, HELD] < coins.bags[USER_BAG, LIMIT] // 2:
         outputs += 4  # the economy is young: money spreads
     _pay_users(transfer, dice, newest, outputs - 1)
     if roll(dice, 100) < 6:
         pay(transfer, _any_deposit(dice, roll(dice, EXCHANGES)))
     elif transfer.counts[0] > 0 and roll(dice, 100) < 15:
-        pay(transfer, transfer.account[0])
+        pay(transfer, transfer.inputs[0, ACCOUNT])
     else:
         _pay_users(transfer, dice, newest, 1)
 
@@ -171,7 +173,7 @@ def _user_payment(coins, transfer, dice, newest):  # type: ignore[no-untyped-def
 @njit(cache=True)
 def _compose(coins, transfer, dice, newest):  # type: ignore[no-untyped-def]
     """Choose the inputs and payees of a transaction; where the chosen one has no coins, there are no inputs."""
-    transfer.counts[:] = 0
+    transfer.counts[0] = transfer.counts[1] = 0
     chance = roll(dice, 1_000)
     joined = chance < 3
     if joined:
@@ -197,18 +199,18 @@ def _share_out(transfer, dice, joined):  # type: ignore[no-untyped-def]
     inputs, outputs = transfer.counts[0], transfer.counts[1]
     left = np.int64(0)
     for i in range(inputs):
-        left += transfer.value[i]
+        left += transfer.inputs[i, VALUE]
     left -= min(left >> 9, (inputs * 70 + outputs * 35) * (1 + roll(dice, 20)))
     equal = left // outputs
     for i in range(outputs - 1):
         part = left // (outputs - i) * (64 + roll(dice, 64)) >> 7
-        if transfer.pay_account[i] >> 56 == STORE:
+        if transfer.outputs[i, PAID_ACCOUNT] >> 56 == STORE:
             part >>= 6
         if joined and i < 5:
             part = equal
-        transfer.pay_value[i] = part
+        transfer.outputs[i, PAID_VALUE] = part
         left -= part
-    transfer.pay_value[outputs - 1] = left
+    transfer.outputs[outputs - 1, PAID_VALUE] = left
 
 
 @njit(cache=True)
@@ -221,7 +223,8 @@ def fill_block(coins, transfer, dice, newest, height, weight, block, undo, strip
     """
     count = size = undo_size = 0
     inputs = outputs = spent = paid = idle = 0
-    context = np.empty(CONTEXT_SIZE, np.uint8)
+    contexts = np.empty(CONTEXT_SIZE, np.uint8)
+    context = contexts.ctypes.data
     while weight > _LARGEST_WEIGHT and count + 2 < len(txids) and idle < 10_000:
         if not _compose(coins, transfer, dice, newest):
             idle += 1
@@ -229,16 +232,23 @@ def fill_block(coins, transfer, dice, newest, height, weight, block, undo, strip
         count += 1
         stripped_size = put_stripped(stripped, transfer)
         end = put_transaction(block, size, stripped, stripped_size, transfer)
-        sha256d(context, stripped, stripped_size, txids[count])
-        sha256d(context, block[size:], end - size, wtxids[count])
+        sha256d(context, stripped.ctypes.data, stripped_size, txids[count].ctypes.data)
+        sha256d(context, block.ctypes.data + size, end - size, wtxids[count].ctypes.data)
         undo_size = put_undo(undo, undo_size, transfer)
         weight -= 3 * stripped_size + end - size
         size = end
         for i in range(transfer.counts[0]):
-            spent += transfer.value[i]
+            spent += transfer.inputs[i, VALUE]
         for i in range(transfer.counts[1]):
-            paid += transfer.pay_value[i]
-            put_coin(coins, txids[count], i, transfer.pay_value[i], transfer.pay_account[i], 2 * height)
+            paid += transfer.outputs[i, PAID_VALUE]
+            put_coin(
+                coins,
+                txids[count],
+                i,
+                transfer.outputs[i, PAID_VALUE],
+                transfer.outputs[i, PAID_ACCOUNT],
+                2 * height,
+            )
         inputs += transfer.counts[0]
         outputs += transfer.counts[1]
     return size, undo_size, Totals(count, inputs, outputs, spent, paid)
