@@ -54,7 +54,9 @@ class ChainEnd(NamedTuple):
 class BlockSource(Protocol):
     """Where blocks come from: a node's files or its RPC. Both give the same batches."""
 
-    network: Network
+    @property
+    def network(self) -> Network:
+        """The chain that the blocks are of."""
 
     @property
     def warnings(self) -> list[str]:

@@ -118,7 +118,7 @@ class RpcSource:
 
     def _calls(self, calls: list[list[object]]) -> list[Any]:
         try:
-            return list(self._proxy.batch_([list(call) for call in calls]))
+            answers = list(self._proxy.batch_([list(call) for call in calls]))
         except JSONRPCException as error:
             raise SourceError(self._explain(error)) from error
         except (OSError, http.client.HTTPException) as error:
@@ -126,6 +126,11 @@ class RpcSource:
             raise SourceError(f"{self._where}: node not reachable: {reason}") from None
         except ValueError as error:
             raise SourceError(f"{self._where}: not a Bitcoin node: {error}") from None
+        if len(answers) != len(calls):
+            raise SourceError(
+                f"{self._where}: not a Bitcoin node: {len(answers)} answers to {len(calls)} calls"
+            )
+        return answers
 
     @cached_property
     def _proxy(self) -> "_Proxy":
@@ -219,9 +224,14 @@ class _Proxy(AuthServiceProxy):  # type: ignore[misc]
         weakref.finalize(self, self._AuthServiceProxy__conn.close)
 
     def _get_response(self) -> Any:
-        response = super()._get_response()
+        try:
+            response = super()._get_response()
+        except TypeError:  # it looks for an error in whatever came, be it a number
+            response = None
         if isinstance(response, dict):  # a whole batch was refused
             raise JSONRPCException(response.get("error") or {"code": -343, "message": "no answer to a batch"})
+        if not (isinstance(response, list) and all(isinstance(answer, dict) for answer in response)):
+            raise ValueError("the answer to a batch is no list of answers")
         for answer in response:
             answer.setdefault("error", None)
         return response
