@@ -62,8 +62,9 @@ def _make_venv() -> list[str]:
 
 def _install(pip: list[str]) -> None:
     options = ["--quiet", "--disable-pip-version-check", "--no-input", "--constraint", "constraints.txt"]
-    # The build backend comes first, pinned like all else: an isolated build would fetch whatever is newest.
-    run([*pip, "install", *options, "hatchling", "editables"])
+    # The build backend comes first, pinned like all else: an isolated build would fetch whatever is newest. And pip,
+    # for environments that were made without it: a test installs the wheel.
+    run([*pip, "install", *options, "hatchling", "editables", "pip"])
     run([*pip, "install", *options, "--no-build-isolation", "--editable", ".[dev]"])
 
 
@@ -98,7 +99,8 @@ def _get_node() -> None:
 
 def bench(args: list[str]) -> None:
     """The benchmarks."""
-    run([PYTHON, "-m", "pytest", "benchmarks", "--benchmark-only", *args])
+    patterns = ["-o", "python_files=bench_*.py", "-o", "pythonpath=benchmarks"]
+    run([PYTHON, "-m", "pytest", "benchmarks", *patterns, "--benchmark-only", *args])
 
 
 def wheel(_: list[str]) -> None:

@@ -160,7 +160,7 @@ def test_a_ledger_that_another_process_writes(tmp_path: Path) -> None:
 
 
 def test_no_room_left_to_write(tmp_path: Path) -> None:
-    """The operating system's limit on file sizes stands in for a full disk: one line, the ledger as it was committed."""
+    """A limit on file sizes stands in for a full disk: one line, and the ledger as it was committed."""
     folder = write_simulation(tmp_path / "blocks")
     ingest_folder(tmp_path / "ledger", folder, to_height=100)
     before = content(tmp_path / "ledger")

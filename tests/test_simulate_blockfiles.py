@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from reflow.blocks.undo import sha256d
 from reflow.network import REGTEST
 from reflow.simulate.blockfiles import BLOCK_CHUNK, UNDO_CHUNK, write_chain
 from reflow.simulate.chain import Block, Chain, Payee
-from reflow.simulate.serialize import sha256d
 
 KEY = bytes(range(1, 9))
 

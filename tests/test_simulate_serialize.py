@@ -8,9 +8,9 @@ from embit.script import Script
 from embit.transaction import SIGHASH
 from embit.transaction import Transaction as EmbitTransaction
 
+from reflow.blocks.undo import Coin
 from reflow.simulate import serialize as s
 from reflow.simulate.keys import KINDS, Address, Digests, sign_all
-from reflow.simulate.undo import Coin
 
 
 def random_transaction(seed: int, *, witness: bool) -> s.Transaction:

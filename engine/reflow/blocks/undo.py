@@ -29,13 +29,13 @@ def sha256d(data: bytes) -> bytes:
 
 
 def compact_size(number: int) -> bytes:
-    """Bitcoin's CompactSize: one byte below 253, else a marker and 2, 4 or 8 bytes little-endian."""
+    """Bitcoin's CompactSize: 1, 3, 5 or 9 bytes."""
     if number < 253:
         return bytes([number])
     for marker, width in ((253, 2), (254, 4), (255, 8)):
         if number < 1 << 8 * width:
             return bytes([marker]) + number.to_bytes(width, "little")
-    raise ValueError(f"{number} is too large for a CompactSize")
+    raise OverflowError(f"{number} does not fit into a CompactSize")
 
 
 def varint(number: int) -> bytes:

@@ -4,9 +4,9 @@ import random
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from reflow.blocks.undo import Coin
 from reflow.simulate.keys import Address
 from reflow.simulate.serialize import Prevout
-from reflow.simulate.undo import Coin
 
 
 class Money(NamedTuple):

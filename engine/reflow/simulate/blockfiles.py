@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
+from reflow.blocks.undo import undo_checksum
 from reflow.network import REGTEST
 from reflow.simulate.chain import Block
-from reflow.simulate.undo import undo_checksum
 
 MAX_FILE_SIZE: Final = 128 << 20
 BLOCK_CHUNK: Final = 16 << 20

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Self
 
+from reflow.blocks.undo import Coin, serialize_undo
 from reflow.network import REGTEST
 from reflow.simulate.serialize import (
     NO_TXID,
@@ -20,7 +21,6 @@ from reflow.simulate.serialize import (
     sha256d,
     txid,
 )
-from reflow.simulate.undo import Coin, serialize_undo
 
 BITS: Final = 0x207FFFFF
 """Regtest's proof of work: every second hash meets it."""

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import coincurve
 from embit.hashes import hash160, tagged_hash
 
+from reflow.blocks.undo import Coin
 from reflow.simulate.serialize import (
     Input,
     Transaction,
@@ -23,7 +24,6 @@ from reflow.simulate.serialize import (
     sha256d,
     sized,
 )
-from reflow.simulate.undo import Coin
 
 KINDS: Final = ("p2pkh", "p2wpkh", "p2tr", "p2sh_p2wpkh", "p2wsh", "p2pk", "p2pk_uncompressed", "multisig")
 """The kinds of scriptPubKey that `Address` can make."""

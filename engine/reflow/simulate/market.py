@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from reflow.blocks.undo import Coin
 from reflow.simulate.actors import Exchange, Money, Owner, World
 from reflow.simulate.books import BlockEntry, Books, Entry, Transfer
 from reflow.simulate.chain import COINBASE_MATURITY, Chain, Payee, Payment
 from reflow.simulate.keys import Address, sign_all
 from reflow.simulate.serialize import Input, Output, Prevout, Transaction, txid
-from reflow.simulate.undo import Coin
 
 EXCHANGES: Final = ("BFX", "BMX", "BNB", "BSP", "BTX", "GEM", "HUO", "KRK", "POL")
 """The exchanges of the seed metrics."""

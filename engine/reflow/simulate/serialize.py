@@ -8,6 +8,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from reflow.blocks.undo import compact_size, sha256d
+
 FINAL_SEQUENCE: Final = 0xFFFFFFFF
 NO_TXID: Final = bytes(32)
 NO_VOUT: Final = 0xFFFFFFFF
@@ -53,21 +55,6 @@ class Transaction(NamedTuple):
 def sha256(data: bytes) -> bytes:
     """One SHA-256."""
     return hashlib.sha256(data).digest()
-
-
-def sha256d(data: bytes) -> bytes:
-    """SHA-256 of SHA-256, Bitcoin's hash."""
-    return hashlib.sha256(hashlib.sha256(data).digest()).digest()
-
-
-def compact_size(number: int) -> bytes:
-    """Bitcoin's CompactSize: 1, 3, 5 or 9 bytes."""
-    if number < 0xFD:
-        return bytes([number])
-    for marker, width in ((0xFD, 2), (0xFE, 4), (0xFF, 8)):
-        if number < 1 << 8 * width:
-            return bytes([marker]) + number.to_bytes(width, "little")
-    raise OverflowError(f"{number} does not fit into a CompactSize")
 
 
 def sized(data: bytes) -> bytes:

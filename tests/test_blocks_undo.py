@@ -3,17 +3,17 @@
 import coincurve
 import pytest
 
-from reflow.network import COIN, MAX_MONEY
-from reflow.simulate.serialize import sha256d
-from reflow.simulate.undo import (
+from reflow.blocks.undo import (
     Coin,
     compress_amount,
     compress_script,
     serialize_coin,
     serialize_undo,
+    sha256d,
     undo_checksum,
     varint,
 )
+from reflow.network import COIN, MAX_MONEY
 
 KEY = coincurve.PrivateKey(b"\x07" * 32).public_key
 COMPRESSED, UNCOMPRESSED = KEY.format(), KEY.format(compressed=False)

@@ -1,0 +1,74 @@
+"""How fast each stage is on a generated, mainnet-shaped chain: decode, ingest, one more day, recompute.
+
+Ingest and recompute are timed as whole commands, start-up included, with every check on.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Bench, Chain, add_figure, run_reflow
+from reflow.blocks.batch import RawBatch
+from reflow.blocks.datadir import DatadirSource
+from reflow.blocks.decode import decode
+from reflow.network import REGTEST
+
+DECODE_BYTES = 64 << 20
+
+
+@pytest.fixture
+def batches(chain: Chain) -> list[RawBatch]:
+    """The chain's last full blocks, read but not decoded."""
+    source = DatadirSource(chain.folder)
+    source.scan(None)
+    source.locate(0, lambda height: REGTEST.genesis_hash if height == 0 else None)
+    last = source.end().height
+    first = max(1, last - DECODE_BYTES // 1_500_000)
+    return list(source.read(first, last, 16 << 20))
+
+
+def test_decode(benchmark: Bench, batches: list[RawBatch]) -> None:
+    """One thread, from raw bytes to columns, all checks on; files without XOR, as the generator writes them."""
+    benchmark.pedantic(lambda: [decode(batch, REGTEST) for batch in batches], rounds=3, warmup_rounds=1)
+    amount = sum(batch.byte_count for batch in batches)
+    add_figure("decode, one thread", benchmark.stats.stats.median, amount, "B")
+
+
+def test_ingest(measure: Callable[..., int], chain: Chain, tmp_path: Path) -> None:
+    """From blk and rev files to a new ledger."""
+    path = tmp_path / "ledger.duckdb"
+    measure(
+        f"ingest {chain.byte_count / 1e6:,.0f} MB",
+        chain.byte_count,
+        "B",
+        ["ingest", path, "--datadir", chain.folder],
+        lambda: path.unlink(missing_ok=True),
+    )
+    rows, size = chain.row_count, path.stat().st_size
+    print(f"\nledger: {size / 1e6:,.1f} MB, {size / rows:.1f} bytes a debit or credit")
+
+
+def test_one_more_day(benchmark: Bench, chain: Chain, tmp_path: Path) -> None:
+    """The last 144 blocks onto a ledger that has all the others; start-up included."""
+    path = tmp_path / "ledger.duckdb"
+    height = int(chain.totals["blocks"])
+
+    def all_but_a_day() -> None:
+        path.unlink(missing_ok=True)
+        run_reflow("ingest", path, "--datadir", chain.folder, "--to-height", height - 144)
+
+    benchmark.pedantic(
+        lambda: run_reflow("ingest", path, "--datadir", chain.folder), setup=all_but_a_day, rounds=2
+    )
+    add_figure("ingest of 144 more blocks", benchmark.stats.stats.median, 144, "blocks")
+
+
+def test_recompute(measure: Callable[..., int], chain: Chain, ledger: Path, tmp_path: Path) -> None:
+    """Every metric of the catalogue for the generator's labels, closure included."""
+    measure(
+        f"recompute {chain.row_count / 1e6:,.1f} M debits and credits",
+        chain.row_count,
+        "rows",
+        ["recompute", ledger, "--labels", chain.folder / "labels.csv", "--out", tmp_path / "out"],
+    )
