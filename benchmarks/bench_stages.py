@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Bench, Chain, add_figure, run_reflow
+from figures import Bench, Chain, add_figure, add_size, run_reflow
 from reflow.blocks.batch import RawBatch
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.decode import decode
+from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
 
 DECODE_BYTES = 64 << 20
@@ -45,8 +46,7 @@ def test_ingest(measure: Callable[..., int], chain: Chain, tmp_path: Path) -> No
         ["ingest", path, "--datadir", chain.folder],
         lambda: path.unlink(missing_ok=True),
     )
-    rows, size = chain.row_count, path.stat().st_size
-    print(f"\nledger: {size / 1e6:,.1f} MB, {size / rows:.1f} bytes a debit or credit")
+    add_size("ledger", path.stat().st_size, chain.row_count)
 
 
 def test_one_more_day(benchmark: Bench, chain: Chain, tmp_path: Path) -> None:
@@ -61,7 +61,11 @@ def test_one_more_day(benchmark: Bench, chain: Chain, tmp_path: Path) -> None:
     benchmark.pedantic(
         lambda: run_reflow("ingest", path, "--datadir", chain.folder), setup=all_but_a_day, rounds=2
     )
-    add_figure("ingest of 144 more blocks", benchmark.stats.stats.median, 144, "blocks")
+    with Ledger.open(path, read_only=True) as ledger:
+        [(size,)] = ledger.con.execute(
+            "SELECT sum(size) FROM block WHERE height > ?", [height - 144]
+        ).fetchall()
+    add_figure(f"144 more blocks, {size / 1e6:,.0f} MB", benchmark.stats.stats.median, size, "B")
 
 
 def test_recompute(measure: Callable[..., int], chain: Chain, ledger: Path, tmp_path: Path) -> None:

@@ -6,47 +6,14 @@ about time: a benchmark reports, a person judges.
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
+from figures import FIGURES, Bench, Chain, add_figure, run_reflow
 from generate import parse_size, write
-
-Bench = Any
-"""pytest-benchmark's fixture, which has no types of its own."""
-
-
-class Chain(NamedTuple):
-    """A generated chain on disk, and the totals that the generator states."""
-
-    folder: Path
-    totals: dict[str, Any]
-
-    @property
-    def byte_count(self) -> int:
-        """Bytes of blocks and undo data."""
-        return int(self.totals["block_bytes"] + self.totals["undo_bytes"])
-
-    @property
-    def row_count(self) -> int:
-        """Debits and credits: the ledger's rows."""
-        return int(self.totals["debits"] + self.totals["credits"])
-
-
-class Figure(NamedTuple):
-    """One line of the table."""
-
-    what: str
-    seconds: float
-    rate: str
-    peak_bytes: int | None
-
-
-_figures: list[Figure] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,35 +56,20 @@ def measure(benchmark: Bench) -> Callable[..., int]:
 
         benchmark.pedantic(once, setup=before, rounds=3, warmup_rounds=1)
         seconds = float(benchmark.stats.stats.median)
-        _figures.append(Figure(what, seconds, f"{amount / seconds / 1e6:,.1f} M{unit}/s", max(peaks)))
+        add_figure(what, seconds, amount, unit, max(peaks))
         benchmark.extra_info |= {"amount": amount, "unit": unit, "peak_bytes": max(peaks)}
         return max(peaks)
 
     return run
 
 
-def add_figure(what: str, seconds: float, amount: int, unit: str) -> None:
-    """Put a figure that was timed within the process into the table."""
-    _figures.append(Figure(what, seconds, f"{amount / seconds / 1e6:,.1f} M{unit}/s", None))
-
-
-def run_reflow(*words: object) -> int:
-    """Run the command line in a process of its own; gives its peak resident memory in bytes."""
-    command = [sys.executable, "-m", "reflow.cli", *map(str, words)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"exit status {process.returncode}: {' '.join(command)}")
-    return usage.ru_maxrss * 1024
-
-
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the table."""
-    if not _figures:
+    if not FIGURES:
         return
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     terminalreporter.write_sep("=", f"reflow on {os.cpu_count()} cores, {memory:.0f} GiB")
-    for figure in _figures:
+    for figure in FIGURES:
+        time = f"{figure.seconds:.2f} s" if figure.seconds else ""
         peak = "" if figure.peak_bytes is None else f"   peak {figure.peak_bytes / 2**30:.2f} GiB"
-        terminalreporter.write_line(f"{figure.what:<44} {figure.seconds:8.2f} s {figure.rate:>16}{peak}")
+        terminalreporter.write_line(f"{figure.what:<44} {time:>10} {figure.rate:>16}{peak}")
