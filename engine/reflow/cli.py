@@ -187,7 +187,7 @@ def labels_check(
 
 @app.command(
     cls=_ManyLabels,
-    epilog="Example: reflow recompute main.duckdb --labels labels/*.csv --prices btc.csv --out results",
+    epilog="Example: reflow recompute main.duckdb --labels labels/exchanges.csv --prices btc.csv --out results",
 )
 def recompute(
     ledger: LedgerArgument,
