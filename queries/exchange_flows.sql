@@ -1,38 +1,41 @@
 -- exchange_flows: what every exchange gained and lost each day, and what it exchanged with the mining entities.
 --
 -- Reads    exchange_sum   one row per non-coinbase transaction and exchange with a debit or positive credit in it
---            tx BIGINT, day INTEGER
+--            day INTEGER                                    number of the day
 --            exchange SMALLINT                              -1 for all exchanges as one set
+--            debit_e, credit_e BIGINT                       sat: of the exchange
+--          shared_sum     those of them that have a debit or positive credit of S_0 or S_1 too; also
 --            inputs, debit, credit BIGINT                   number, sat, sat: the whole transaction
---            inputs0, debit0, credit0, inputs1, …           of S_0 and S_1 as of tx
---            inputs_e, debit_e, credit_e                    of the exchange
+--            inputs0, debit0, credit0, inputs1, …           of S_0 and S_1 as of the transaction
+--            inputs_e BIGINT                                number of debits of the exchange
 --            debit_e0, credit_e0, debit_e1, credit_e1       of the exchange's accounts in S_0, in S_1
 -- Params   $sender   VARCHAR   any_input, all_inputs, pro_rata or min_net
 --          $gross    BOOLEAN   take what R was credited, not what it gained
--- Returns  one row per (day, exchange) that moved, in no order
---   day       INTEGER   days since 1970-01-01 UTC
+-- Returns  one row per (day, exchange, series) that moved, in no order
+--   day       INTEGER   number of the day
 --   exchange  SMALLINT
---   gained, lost               HUGEINT   sat, FlowIn and FlowOut (METHODOLOGY section 6)
---   out0, in0, out1, in1       HUGEINT   sat, FlowMinerOut and FlowMinerIn at either hop (METHODOLOGY section 5)
+--   series    VARCHAR   gained, lost: FlowIn and FlowOut (METHODOLOGY section 6);
+--                       out0, in0, out1, in1: FlowMinerOut and FlowMinerIn at either hop (METHODOLOGY section 5)
+--   value     HUGEINT   sat
 -- R loses the accounts that are also in S (METHODOLOGY 9.7).
 WITH
 -- S sends to R: inputs, debits and credits of S; credits and debits of R without S.
 pair AS (
     SELECT day, exchange, 'out0' AS series, inputs, debit, inputs0 AS inputs_s, debit0 AS debit_s, credit0 AS credit_s,
         credit_e - credit_e0 AS credit_r, debit_e - debit_e0 AS debit_r
-    FROM exchange_sum
+    FROM shared_sum
     WHERE inputs0 > 0 AND credit_e > 0
     UNION ALL
     SELECT day, exchange, 'out1', inputs, debit, inputs1, debit1, credit1, credit_e - credit_e1, debit_e - debit_e1
-    FROM exchange_sum
+    FROM shared_sum
     WHERE inputs1 > 0 AND credit_e > 0
     UNION ALL
     SELECT day, exchange, 'in0', inputs, debit, inputs_e, debit_e, credit_e, credit0 - credit_e0, debit0 - debit_e0
-    FROM exchange_sum
+    FROM shared_sum
     WHERE inputs_e > 0 AND credit0 > 0
     UNION ALL
     SELECT day, exchange, 'in1', inputs, debit, inputs_e, debit_e, credit_e, credit1 - credit_e1, debit1 - debit_e1
-    FROM exchange_sum
+    FROM shared_sum
     WHERE inputs_e > 0 AND credit1 > 0
 ),
 transfer AS (
@@ -53,22 +56,15 @@ flow AS (
             WHEN 'min_net' THEN least(greatest(debit_s - credit_s, 0), gain)
         END AS value
     FROM transfer
-),
-series AS (
-    SELECT day, exchange, 'gained' AS series, greatest(credit_e - debit_e, 0) AS value FROM exchange_sum
-    UNION ALL
-    SELECT day, exchange, 'lost', greatest(debit_e - credit_e, 0) FROM exchange_sum
-    UNION ALL
-    SELECT day, exchange, series, value FROM flow
 )
-SELECT
-    day,
-    exchange,
-    sum(CASE WHEN series = 'gained' THEN value ELSE 0 END) AS gained,
-    sum(CASE WHEN series = 'lost' THEN value ELSE 0 END) AS lost,
-    sum(CASE WHEN series = 'out0' THEN value ELSE 0 END) AS out0,
-    sum(CASE WHEN series = 'in0' THEN value ELSE 0 END) AS in0,
-    sum(CASE WHEN series = 'out1' THEN value ELSE 0 END) AS out1,
-    sum(CASE WHEN series = 'in1' THEN value ELSE 0 END) AS in1
-FROM series
+SELECT day, exchange, series, sum(value) AS value
+FROM flow
+GROUP BY day, exchange, series
+UNION ALL
+SELECT day, exchange, 'gained', sum(greatest(credit_e - debit_e, 0))
+FROM exchange_sum
+GROUP BY day, exchange
+UNION ALL
+SELECT day, exchange, 'lost', sum(greatest(debit_e - credit_e, 0))
+FROM exchange_sum
 GROUP BY day, exchange

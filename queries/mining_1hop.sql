@@ -1,17 +1,11 @@
--- mining_1hop: the accounts that the mining entity M0 paid, M1.
+-- mining_1hop: every credit that makes an account a member of M1, the accounts that the mining entity M0 paid.
 --
--- Reads    credit, mining_transaction (the transactions sent by M0), exchange_account
--- Params   $ever        BOOLEAN   a member counts as one in the whole history
---          $exchanges   BOOLEAN   an exchange's account may be a member
--- Returns  one row per account, in no order
+-- Reads    credit, mining_transaction (the transactions sent by M0)
+-- Returns  one row per credit, in no order; the lowest since1 of an account counts
 --   account  BIGINT
---   since1   BIGINT   member in every transaction from this tx on; -1 if always
-WITH paid AS (
-    SELECT account, min(tx) AS since1
-    FROM credit
-    WHERE value > 0 AND tx IN (SELECT tx FROM mining_transaction)
-    GROUP BY account
-)
-SELECT account, CASE WHEN $ever THEN -1 ELSE since1 END AS since1
-FROM paid
-WHERE $exchanges OR account NOT IN (SELECT account FROM exchange_account)
+--   since1   BIGINT   tx
+-- Not grouped here: the reader keeps members in a hash table anyway, and grouping first would be the dearest step of all.
+-- Exchange accounts are among the rows; whether they may be members is a parameter (METHODOLOGY section 3, 9.7).
+SELECT account, tx AS since1
+FROM credit
+WHERE value > 0 AND tx IN (SELECT tx FROM mining_transaction)

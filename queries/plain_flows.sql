@@ -1,9 +1,9 @@
 -- plain_flows: what the mining entities sent to anyone else each day, and what they got.
 --
 -- Reads    transaction_sum   one row per transaction with a debit or positive credit of S_1 or S_0
---            tx BIGINT, day INTEGER
+--            day INTEGER                                    number of the day
 --            inputs, debit, credit BIGINT                   number, sat, sat: the whole transaction
---            inputs0, debit0, credit0, inputs1, …           of S_0 and S_1 as of tx
+--            inputs0, debit0, credit0, inputs1, …           of S_0 and S_1 as of the transaction
 -- Params   $sender   VARCHAR   any_input, all_inputs, pro_rata or min_net
 -- Returns  one row per day that moved, in no order
 --   day                        INTEGER   days since 1970-01-01 UTC

@@ -9,13 +9,10 @@ from reflow.flows.kernels import Longs
 from reflow.flows.members import Postings
 
 
-def active_accounts(
-    part: Range, spending: Postings, paying: Postings, run: Callable[..., Iterable[int]] = map
-) -> dict[int, int]:
+def active_accounts(part: Range, spending: Postings, paying: Postings) -> dict[int, int]:
     """Day to its number of active accounts, for the days of `part`; a zero-value output makes nobody active.
 
-    Sorting a day's account ids and counting the changes is several times faster than hashing them, in SQL or
-    out of it. `run` is `map`, or the `map` of an executor: the days are independent.
+    Sorting a day's account ids and counting the changes is several times faster than hashing them in SQL.
     """
     positive = paying.value > 0
     sides = [
@@ -23,7 +20,7 @@ def active_accounts(
         _by_day(part, paying.tx[positive], paying.account[positive]),
     ]
     days = [int(day) for day in np.unique(part.days)]
-    return dict(zip(days, run(lambda day: _distinct([side(day) for side in sides]), days), strict=True))
+    return {day: _distinct([side(day) for side in sides]) for day in days}
 
 
 def _by_day(part: Range, tx: Longs, account: Longs) -> Callable[[int], Longs]:

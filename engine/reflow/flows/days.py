@@ -12,8 +12,8 @@ from reflow.flows.methodology import Clock
 from reflow.resources import query
 from reflow.tables import columns
 
-RANGE_BYTES: Final = 400_000_000
-"""Blocks of that many bytes have about four million debits and credits: the working set of one range."""
+RANGE_BYTES: Final = 600_000_000
+"""Blocks of that many bytes have about six million debits and credits, which lie in memory."""
 _BYTES_OF_TX: Final = 400
 _EPOCH: Final = date(1970, 1, 1)
 

@@ -17,32 +17,92 @@ Bools = NDArray[np.bool_]
 MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 """2**64 over the golden ratio: spreads account ids of any kind over the slots (Knuth, TAOCP 6.4)."""
 
+AHEAD: Final = 512
+"""Accounts looked up at once."""
+EMPTY: Final = -1
+_LOW: Final = np.uint64(0xFFFFFFFF)
+
 
 @njit(nogil=True, cache=True)
-def _slot(account: int, mask: int) -> Any:
-    return np.int64((np.uint64(account) * MULTIPLIER) >> np.uint64(32)) & mask
+def _hash(account: int) -> Any:
+    return np.uint64(account) * MULTIPLIER
 
 
 @njit(nogil=True, cache=True)
-def index(rows: Any, slots: Ints) -> None:
+def _entry(hashed: Any, row: int) -> Any:
+    """What a slot holds: the half of the hash that does not choose the slot, and the row."""
+    return np.int64(((hashed & _LOW) << np.uint64(32)) | np.uint64(row))
+
+
+@njit(nogil=True, cache=True)
+def index(rows: Any, slots: Longs) -> None:
     """Fill the empty hash table with the members."""
     mask = len(slots) - 1
     for row in range(len(rows)):
-        slot = _slot(rows[row].account, mask)
-        while slots[slot] >= 0:
+        hashed = _hash(rows[row].account)
+        slot = np.int64(hashed >> np.uint64(32)) & mask
+        while slots[slot] != EMPTY:
             slot = (slot + 1) & mask
-        slots[slot] = row
+        slots[slot] = _entry(hashed, row)
 
 
 @njit(nogil=True, cache=True)
-def _find(account: int, rows: Any, slots: Ints) -> Any:
+def _probe(rows: Any, slots: Longs, account: int) -> Any:
+    """The slot that holds the account, or the empty one where it belongs."""
     mask = len(slots) - 1
-    slot = _slot(account, mask)
-    while slots[slot] >= 0:
-        if rows[slots[slot]].account == account:
-            return slots[slot]
+    hashed = _hash(account)
+    slot = np.int64(hashed >> np.uint64(32)) & mask
+    while slots[slot] != EMPTY:
+        same_half = (np.uint64(slots[slot]) >> np.uint64(32)) == (hashed & _LOW)
+        if same_half and rows[np.uint64(slots[slot]) & _LOW].account == account:
+            break
         slot = (slot + 1) & mask
-    return -1
+    return slot
+
+
+@njit(nogil=True, cache=True)
+def _find(rows: Any, slots: Longs, account: Longs, start: int, found: Longs) -> None:
+    """Row of each of the accounts from `start` on, -1 where there is none, as many as `found` takes.
+
+    In two loops, so that the looks into memory within a loop do not wait for each other.
+    """
+    mask = len(slots) - 1
+    size = min(len(found), len(account) - start)
+    for i in range(size):
+        hashed = _hash(account[start + i])
+        slot = np.int64(hashed >> np.uint64(32)) & mask
+        while slots[slot] != EMPTY and (np.uint64(slots[slot]) >> np.uint64(32)) != (hashed & _LOW):
+            slot = (slot + 1) & mask
+        found[i] = EMPTY if slots[slot] == EMPTY else np.int64(np.uint64(slots[slot]) & _LOW)
+    for i in range(size):
+        if found[i] != EMPTY and rows[found[i]].account != account[start + i]:
+            entry = slots[_probe(rows, slots, account[start + i])]
+            found[i] = EMPTY if entry == EMPTY else np.int64(np.uint64(entry) & _LOW)
+
+
+@njit(nogil=True, cache=True)
+def upsert(rows: Any, slots: Longs, used: int, account: Longs, found: Longs) -> int:
+    """Find each account's row, or give it one that says nothing of it; gives how many rows are used then."""
+    for i in range(len(account)):
+        slot = _probe(rows, slots, account[i])
+        if slots[slot] == EMPTY:
+            slots[slot] = _entry(_hash(account[i]), used)
+            rows[used].account = account[i]
+            rows[used].since0 = NEVER
+            rows[used].since1 = NEVER
+            rows[used].exchange = -1
+            used += 1
+        found[i] = np.int64(np.uint64(slots[slot]) & _LOW)
+    return used
+
+
+@njit(nogil=True, cache=True)
+def lower_since1(rows: Any, at: Longs, since1: Longs, exchanges_too: bool) -> None:
+    """Make `since1` of those rows the lowest of what it is and what is given."""
+    for i in range(len(at)):
+        row = at[i]
+        if exchanges_too or rows[row].exchange < 0:
+            rows[row].since1 = min(rows[row].since1, since1[i])
 
 
 @njit(nogil=True, cache=True)
@@ -51,7 +111,7 @@ def add_up(
     account: Longs,
     value: Longs,
     rows: Any,
-    slots: Ints,
+    slots: Longs,
     first_tx: int,
     days: Ints,
     exact: bool,
@@ -71,11 +131,14 @@ def add_up(
 ) -> int:
     """Add up the rows of one side; gives how many of them are an exchange's (see members.add_up)."""
     size = 0
+    found = np.empty(AHEAD, np.int64)
     for i in range(len(tx)):
+        if i % AHEAD == 0:
+            _find(rows, slots, account, i, found)
         t, sat = tx[i] - first_tx, value[i]
         total[t] += sat
         count[t] += 1
-        row = _find(account[i], rows, slots)
+        row = found[i % AHEAD]
         if row < 0 or (sat == 0 and not is_input):
             continue
         member = rows[row]

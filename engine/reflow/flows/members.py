@@ -5,14 +5,19 @@ SQL: a hash table of the members, and dense arrays for the transactions, which a
 knows nothing of flows; what becomes of the sums is in queries/exchange_flows.sql and queries/plain_flows.sql.
 """
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
+from reflow.entities.hops import NEVER
 from reflow.flows import kernels
 from reflow.flows.kernels import Bools, Ints, Longs, Shorts
+from reflow.resources import query
+
+_BATCH: Final = 500_000
 
 MEMBER: Final = np.dtype(
     [
@@ -25,7 +30,8 @@ MEMBER: Final = np.dtype(
     ],
     align=True,
 )
-"""A row of queries/members.sql with the days of `since0` and `since1`; together, so that one look finds it all."""
+"""An account: in S_0 from `since0` on and in S_1 from `since1` on (NEVER: not at all), with the days of these tx;
+`exchange` is the number of its exchange or -1. All in one row, so that one look finds it."""
 
 
 class Members(NamedTuple):
@@ -33,8 +39,8 @@ class Members(NamedTuple):
 
     rows: NDArray[np.void]
     """Of dtype MEMBER."""
-    slots: Ints
-    """Linear probing: row of the member, -1 where empty; its length is a power of two."""
+    slots: Longs
+    """Linear probing: half of the hash and the row of the member, -1 where empty; its length is a power of two."""
 
 
 class Postings(NamedTuple):
@@ -86,15 +92,69 @@ class ExchangeSums(NamedTuple):
     credit_e1: Longs
 
 
-def make_members(columns: Mapping[str, NDArray[np.generic]], day0: Ints, day1: Ints) -> Members:
-    """Members from the columns of queries/members.sql and the days of their `since0` and `since1`."""
-    rows = np.empty(len(day0), MEMBER)
-    for name in ("account", "since0", "since1", "exchange"):
-        rows[name] = columns[name]
-    rows["day0"], rows["day1"] = day0, day1
-    slots = np.full(1 << max(4, (2 * len(rows)).bit_length()), -1, np.int32)
-    kernels.index(rows, slots)
-    return Members(rows, slots)
+def read_members(
+    con: DuckDBPyConnection,
+    day_of_tx: Callable[[Longs], Ints],
+    *,
+    ever: bool,
+    exact: bool,
+    exchanges_too: bool,
+) -> Members:
+    """Members from queries/exchange_members.sql, the table `mining_0hop` and queries/mining_1hop.sql.
+
+    `ever`: members count in the whole history; `exact`: S_1 is M1 without M0, else both together; `exchanges_too`: an
+    exchange's account may be in M1 (METHODOLOGY section 3, 9.7).
+    """
+    table = _Table()
+    for account, exchange in _batches(con, query("exchange_members")):
+        at = table.rows_of(account)
+        table.rows["exchange"][at] = exchange
+    for account, since0 in _batches(con, "SELECT account, since0 FROM mining_0hop"):
+        at = table.rows_of(account)
+        table.rows["since0"][at] = since0
+    for account, since1 in _batches(con, query("mining_1hop")):
+        at = table.rows_of(account)
+        kernels.lower_since1(table.rows, at, since1, exchanges_too)
+    rows = table.rows[: table.used]
+    if ever:
+        rows["since1"][rows["since1"] != NEVER] = -1
+    if not exact:
+        rows["since1"] = np.minimum(rows["since0"], rows["since1"])
+    for hop in "01":
+        rows[f"day{hop}"] = day_of_tx(rows[f"since{hop}"])
+    return Members(rows, table.slots)
+
+
+class _Table:
+    """Members as they are found, in rows and slots that grow."""
+
+    def __init__(self) -> None:
+        self.rows = np.empty(0, MEMBER)
+        self.slots = np.full(1, kernels.EMPTY, np.int64)
+        self.used = 0
+
+    def rows_of(self, account: Longs) -> Longs:
+        """Rows of the accounts; those that had none get one that says nothing of them."""
+        self._make_room(self.used + len(account))
+        found = np.empty(len(account), np.int64)
+        self.used = kernels.upsert(self.rows, self.slots, self.used, account, found)
+        return found
+
+    def _make_room(self, wanted: int) -> None:
+        if wanted <= len(self.rows):
+            return
+        rows = np.empty(max(wanted, 2 * len(self.rows)), MEMBER)
+        rows[: self.used] = self.rows[: self.used]
+        self.rows = rows
+        if len(self.slots) < 2 * len(rows):
+            self.slots = np.full(1 << (2 * len(rows)).bit_length(), kernels.EMPTY, np.int64)
+            kernels.index(rows[: self.used], self.slots)
+
+
+def _batches(con: DuckDBPyConnection, sql: str) -> Iterator[tuple[NDArray[Any], ...]]:
+    """The answer batch by batch, as one array a column."""
+    for batch in con.sql(sql).to_arrow_reader(_BATCH):
+        yield tuple(column.to_numpy() for column in batch.columns)
 
 
 def add_up(

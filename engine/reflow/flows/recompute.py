@@ -103,7 +103,7 @@ def _find_miners(con: DuckDBPyConnection, methodology: Methodology, progress: Pr
         con,
         ever=methodology.membership == "ever",
         sent_wholly=methodology.sender == "all_inputs",
-        exchange_accounts=methodology.exchange_accounts_as_miners,
+        exchange_accounts=methodology.exchange_accounts_as_miners != "never",
     )
     progress("hops", 1, 1)
 

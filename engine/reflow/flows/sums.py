@@ -6,7 +6,7 @@ queries/plain_flows.sql over what it found.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,11 +14,10 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from reflow.entities.hops import NEVER
 from reflow.flows.active import active_accounts
 from reflow.flows.catalog import EX, INCL
 from reflow.flows.days import Blocks, Range, whole_day_ranges
-from reflow.flows.kernels import Longs
+from reflow.flows.kernels import Bools, Longs
 from reflow.flows.members import (
     ExchangePostings,
     ExchangeSums,
@@ -27,12 +26,15 @@ from reflow.flows.members import (
     Sums,
     add_up,
     add_up_exchanges,
-    make_members,
+    read_members,
 )
 from reflow.flows.methodology import Methodology
 from reflow.progress import Progress, silent
 from reflow.resources import query
-from reflow.tables import columns, keep, rows
+from reflow.tables import columns, count, keep, rows
+
+_WORKERS: Final = 4
+"""Ranges worked on at once, at most; each has its rows in memory."""
 
 Series = dict[str, list[int]]
 """Stem of a metric id to its value on each complete day: sat, or a number for counts."""
@@ -44,13 +46,13 @@ _OF_EXCHANGE: Final = {"gained": "FlowIn", "lost": "FlowOut", **_WITH_MINERS}
 """Column of the queries' answers to the stem without its entity."""
 
 
-class _Totals(NamedTuple):
-    """Sums so far, by the number of the day; the one after the last complete day is dropped in the end."""
+class _RangeSums(NamedTuple):
+    """What one range adds, by the number of the day; the one after the last complete day is dropped in the end."""
 
-    flows: defaultdict[str, Counter[int]]
-    """By stem."""
-    active: Counter[int]
-    balance: NDArray[np.int64]
+    flows: list[tuple[str, int, int]]
+    """(stem, day, sat)."""
+    active: dict[int, int]
+    balance: Longs
     """`[h, day]`: change of the end-of-day balance of S_h."""
 
 
@@ -65,57 +67,65 @@ def sum_flows(
     """All series of METHODOLOGY section 6 that need owners: FlowMiner…, SplyMiner…, Flow… and AdrActCnt.
 
     `con` has the temporary tables of `find_exchange_accounts` and `find_mining_accounts`; `exchanges` are
-    the codes with a label. Memory is bounded by the number of members and one range of days. `progress`
-    counts transactions.
+    the codes with a label. Memory is bounded by the number of members and the rows of a few ranges of days.
+    `progress` counts transactions.
     """
-    members = _members(con, blocks, exact=methodology.one_hop == "exact")
-    totals = _Totals(defaultdict(Counter), Counter(), np.zeros((2, blocks.day_count + 1), np.int64))
+    keep(con, "exchange", query("exchange_numbers"))
+    members = read_members(
+        con,
+        blocks.day_of_tx,
+        ever=methodology.membership == "ever",
+        exact=methodology.one_hop == "exact",
+        exchanges_too=methodology.exchange_accounts_as_miners == "always",
+    )
     ranges = list(whole_day_ranges(blocks))
-    with ThreadPoolExecutor(2) as pool:
-        for part in ranges:
-            _add_range(con, part, members, methodology, exchanges, totals, pool)
+
+    def sum_range(part: Range) -> _RangeSums:
+        with con.cursor() as own:
+            return _sum_range(own, part, blocks.day_count, members, methodology, exchanges)
+
+    totals = _RangeSums([], {}, np.zeros((2, blocks.day_count + 1), np.int64))
+    pool = ThreadPoolExecutor(min(_WORKERS, count(con, "SELECT current_setting('threads')")))
+    try:
+        for part, found in zip(ranges, pool.map(sum_range, ranges), strict=True):
+            totals.flows.extend(found.flows)
+            totals.active.update(found.active)
+            totals.balance[:] += found.balance
             progress("flows", part.last_tx + 1, ranges[-1].last_tx + 1)
+    finally:
+        pool.shutdown(cancel_futures=True)
     return _series(totals, exchanges, blocks.day_count)
 
 
-def _members(con: DuckDBPyConnection, blocks: Blocks, *, exact: bool) -> Members:
-    keep(con, "exchange", query("exchange_numbers"))
-    found = columns(con, query("members"), {"never": NEVER, "exact": exact})
-    return make_members(found, blocks.day_of_tx(found["since0"]), blocks.day_of_tx(found["since1"]))
-
-
-def _add_range(
+def _sum_range(
     con: DuckDBPyConnection,
     part: Range,
+    day_count: int,
     members: Members,
     methodology: Methodology,
     exchanges: Sequence[str],
-    totals: _Totals,
-    pool: Executor,
-) -> None:
+) -> _RangeSums:
     spending, paying = _postings(con, "debits", part), _postings(con, "credits", part)
-    balances = np.zeros((2, *totals.balance.shape), np.int64)
+    balance = np.zeros((2, day_count + 1), np.int64)
 
-    def side(number: int) -> tuple[Sums, ExchangePostings]:
+    def side(postings: Postings) -> tuple[Sums, ExchangePostings]:
         return add_up(
-            (spending, paying)[number],
+            postings,
             members,
             first_tx=part.first_tx,
             days=part.days,
             exact=methodology.one_hop == "exact",
-            is_input=number == 0,
-            balance=balances[number],
+            is_input=postings is spending,
+            balance=balance,
         )
 
-    (inputs, spent), (outputs, paid) = pool.map(side, (0, 1))
-    totals.active.update(active_accounts(part, spending, paying, pool.map))
-    totals.balance[:] += balances.sum(axis=0)
-    con.register("transaction_sum", _transaction_sums(part, inputs, outputs))
-    con.register("exchange_sum", _exchange_sums(part, inputs, outputs, add_up_exchanges(spent, paid)))
-    for stem, day, value in _flows(con, methodology, exchanges):
-        totals.flows[stem][day] += value
-    con.unregister("transaction_sum")
-    con.unregister("exchange_sum")
+    (inputs, spent), (outputs, paid) = side(spending), side(paying)
+    active = active_accounts(part, spending, paying)
+    of_exchange, mining = add_up_exchanges(spent, paid), _mining(inputs, outputs)
+    con.register("transaction_sum", _transaction_sums(part, inputs, outputs, mining))
+    con.register("exchange_sum", _exchange_sums(part, inputs, of_exchange))
+    con.register("shared_sum", _shared_sums(part, inputs, outputs, of_exchange, mining))
+    return _RangeSums(list(_flows(con, methodology, exchanges)), active, balance)
 
 
 def _postings(con: DuckDBPyConnection, side: str, part: Range) -> Postings:
@@ -123,24 +133,36 @@ def _postings(con: DuckDBPyConnection, side: str, part: Range) -> Postings:
     return Postings(found["tx"], found["account"], found["value"])
 
 
-def _transaction_sums(part: Range, inputs: Sums, outputs: Sums) -> pa.Table:
+def _mining(inputs: Sums, outputs: Sums) -> Bools:
+    """Which transactions of the range have a debit or positive credit of a mining member."""
+    return (inputs.number0 > 0) | (inputs.number1 > 0) | (outputs.number0 > 0) | (outputs.number1 > 0)
+
+
+def _transaction_sums(part: Range, inputs: Sums, outputs: Sums, mining: Bools) -> pa.Table:
     """The transactions with a mining member, as queries/plain_flows.sql describes them."""
-    numbers = (number for sums in (inputs, outputs) for number in (sums.number0, sums.number1))
-    at = np.flatnonzero(np.logical_or.reduce([number > 0 for number in numbers]))
-    return pa.table(_columns_at(part, inputs, outputs, at))
+    return pa.table(_columns_at(part, inputs, outputs, np.flatnonzero(mining)))
 
 
-def _exchange_sums(part: Range, inputs: Sums, outputs: Sums, of_exchange: ExchangeSums) -> pa.Table:
+def _exchange_sums(part: Range, inputs: Sums, of_exchange: ExchangeSums) -> pa.Table:
     """The transactions with an exchange, as queries/exchange_flows.sql describes them."""
+    payments = inputs.number[of_exchange.tx - part.first_tx] > 0
+    own = {name: getattr(of_exchange, name)[payments] for name in ("exchange", "debit_e", "credit_e")}
+    return pa.table({"day": part.days[of_exchange.tx[payments] - part.first_tx], **own})
+
+
+def _shared_sums(
+    part: Range, inputs: Sums, outputs: Sums, of_exchange: ExchangeSums, mining: Bools
+) -> pa.Table:
+    """Those of them that have a mining member too."""
     at = of_exchange.tx - part.first_tx
-    payments = inputs.number[at] > 0
-    own = {name: column[payments] for name, column in of_exchange._asdict().items() if name != "tx"}
-    return pa.table({**_columns_at(part, inputs, outputs, at[payments]), **own})
+    both = mining[at] & (inputs.number[at] > 0)
+    own = {name: column[both] for name, column in of_exchange._asdict().items() if name != "tx"}
+    return pa.table({**_columns_at(part, inputs, outputs, at[both]), **own})
 
 
 def _columns_at(part: Range, inputs: Sums, outputs: Sums, at: Longs) -> dict[str, NDArray[Any]]:
     """What the queries ask of the transactions at these places of the range."""
-    columns: dict[str, NDArray[Any]] = {"tx": at + part.first_tx, "day": part.days[at]}
+    columns: dict[str, NDArray[Any]] = {"day": part.days[at]}
     for hop in ("", "0", "1"):
         columns[f"inputs{hop}"] = getattr(inputs, f"number{hop}")[at].astype(np.int64)
         columns[f"debit{hop}"] = getattr(inputs, f"total{hop}")[at]
@@ -158,10 +180,10 @@ def _flows(
     gross = methodology.netting == "gross"
     for row in rows(con, query("exchange_flows"), {**sender, "gross": gross}):
         code = EX if row["exchange"] < 0 else exchanges[row["exchange"]]
-        yield from ((f"{stem}{code}", row["day"], int(row[name])) for name, stem in _OF_EXCHANGE.items())
+        yield f"{_OF_EXCHANGE[row['series']]}{code}", row["day"], int(row["value"])
 
 
-def _series(totals: _Totals, exchanges: Sequence[str], day_count: int) -> Series:
+def _series(totals: _RangeSums, exchanges: Sequence[str], day_count: int) -> Series:
     """Every series that can be known: those of an exchange need its label, those of all need one label at least."""
     entities = (*exchanges, EX) if exchanges else ()
     known = [
@@ -169,8 +191,11 @@ def _series(totals: _Totals, exchanges: Sequence[str], day_count: int) -> Series
         *(f"{stem}{code}" for stem in _OF_EXCHANGE.values() for code in entities),
     ]
     days = range(day_count)
-    series = {stem: [totals.flows[stem][day] for day in days] for stem in known}
-    series["AdrActCnt"] = [totals.active[day] for day in days]
+    flows: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    for stem, day, sat in totals.flows:
+        flows[stem][day] += sat
+    series = {stem: [flows[stem][day] for day in days] for stem in known}
+    series["AdrActCnt"] = [totals.active.get(day, 0) for day in days]
     for hop in (0, 1):
         series[f"SplyMiner{hop}HopAll"] = [int(sat) for sat in np.cumsum(totals.balance[hop])[:day_count]]
         stem = f"FlowMiner{{}}{hop}HopAll"
