@@ -33,17 +33,12 @@ from coins import (
 )
 from encode import put_script
 from hashing import merkle_root
+from reflow.blocks.undo import compact_size
 from reflow.network import REGTEST
 from reflow.script import address_of
 from reflow.simulate.blockfiles import BlockFileWriter
 from reflow.simulate.chain import COINBASE_MATURITY, find_header, genesis, median
-from reflow.simulate.serialize import (
-    Output,
-    coinbase_transaction,
-    compact_size,
-    serialize_transaction,
-    txid,
-)
+from reflow.simulate.serialize import Output, coinbase_transaction, serialize_transaction, txid
 from traffic import HOT_WALLETS, Totals, fill_block
 
 START: Final = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp())

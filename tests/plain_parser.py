@@ -110,9 +110,9 @@ def amount(x: int) -> int:
         return 0
     x, exponent = divmod(x - 1, 10)
     if exponent == 9:
-        return (x + 1) * 10**9
+        return (x + 1) * 1_000_000_000
     x, digit = divmod(x, 9)
-    return (x * 10 + digit + 1) * 10**exponent
+    return (x * 10 + digit + 1) * int("1" + "0" * exponent)
 
 
 def parse_script(reader: Reader) -> bytes:
@@ -132,7 +132,7 @@ def parse_script(reader: Reader) -> bytes:
 def lift(x: int, parity: int) -> int:
     """y of the secp256k1 point with this x and parity of y (y^2 = x^3 + 7 modulo the field's prime)."""
     prime = 2**256 - 2**32 - 977
-    y = pow(x**3 + 7, (prime + 1) // 4, prime)
+    y: int = pow(x**3 + 7, (prime + 1) // 4, prime)
     return y if y % 2 == parity else prime - y
 
 

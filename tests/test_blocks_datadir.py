@@ -208,9 +208,8 @@ def test_siblings_with_undo_data_of_the_same_shape(tmp_path: Path) -> None:
             if block.undo is not None:
                 files.add_undo(number, block.prev_hash, block.undo)
         rival, rest = rebuild(height)
-        for block, undo in ((rival, loser.undo), *((b, b"\0") for b in rest)):
-            number = files.add_block(block)
-            files.add_undo(number, block[4:36], undo or b"\0")
+        for raw, undo in ((rival, loser.undo), *((b, b"\0") for b in rest)):
+            files.add_undo(files.add_block(raw), raw[4:36], undo or b"\0")
     result = ingest_folder(tmp_path / "ledger", tmp_path / "blocks")
     assert result.height == height + len(rest)
 

@@ -8,7 +8,7 @@ from embit.script import Script
 from embit.transaction import SIGHASH
 from embit.transaction import Transaction as EmbitTransaction
 
-from reflow.blocks.undo import Coin
+from reflow.blocks.undo import Coin, compact_size, sha256d
 from reflow.simulate import serialize as s
 from reflow.simulate.keys import KINDS, Address, Digests, sign_all
 
@@ -91,7 +91,7 @@ def test_signing_the_same_twice_gives_the_same_bytes() -> None:
     ],
 )
 def test_compact_size(number: int, expected: str) -> None:
-    assert s.compact_size(number).hex() == expected
+    assert compact_size(number).hex() == expected
 
 
 @pytest.mark.parametrize(
@@ -113,4 +113,4 @@ def test_coinbase_height_is_a_minimal_script_number(height: int, expected: str) 
 def test_merkle_root_repeats_the_last_hash_of_an_odd_level() -> None:
     a, b, c = (bytes([n]) * 32 for n in (1, 2, 3))
     assert s.merkle_root([a]) == a
-    assert s.merkle_root([a, b, c]) == s.sha256d(s.sha256d(a + b) + s.sha256d(c + c))
+    assert s.merkle_root([a, b, c]) == sha256d(sha256d(a + b) + sha256d(c + c))

@@ -12,16 +12,14 @@ from typing import Final, NamedTuple
 import coincurve
 from embit.hashes import hash160, tagged_hash
 
-from reflow.blocks.undo import Coin
+from reflow.blocks.undo import Coin, compact_size, sha256d
 from reflow.simulate.serialize import (
     Input,
     Transaction,
-    compact_size,
     push,
     serialize_outputs,
     serialize_prevout,
     sha256,
-    sha256d,
     sized,
 )
 
