@@ -92,6 +92,26 @@ def test_bip350_invalid(address: str) -> None:
     assert segwit_decode("bc", address) is None
 
 
+@pytest.mark.parametrize(
+    ("characters", "last", "valid"),
+    [
+        (52, 0, True),  # 32 bytes and four bits, all zero
+        (52, 1, False),
+        (52, 8, False),
+        (52, 16, True),  # the highest bit of the last character belongs to the program
+        (54, 0, False),  # 33 bytes and six bits: one character too many
+        (32, 31, True),  # 20 bytes, nothing left
+    ],
+)
+def test_padding_is_short_and_zero_even_where_the_checksum_fits(
+    characters: int, last: int, valid: bool
+) -> None:
+    data = [1, *[7] * (characters - 1), last]
+    address = bech32.bech32_encode(bech32.Encoding.BECH32M, "bc", data)
+    assert (segwit_decode("bc", address) is not None) is valid
+    assert (_embit_segwit(address) != (None, None)) is valid
+
+
 def test_base58_tells_a_wrong_checksum_from_a_wrong_alphabet() -> None:
     good = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"
     assert base58check_decode(good) == base58.decode_check(good)
