@@ -1,0 +1,108 @@
+"""The first 439 blocks of mainnet, as a real node wrote them, against the vendor's free series for their days.
+
+Nothing here is simulated: files, hashes, undo data and the vendor's figures are real, and they must agree exactly.
+"""
+
+import csv
+import tarfile
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from chains import ingest_folder
+from reflow.entities.labels import read_labels
+from reflow.flows.methodology import Methodology
+from reflow.flows.output import write
+from reflow.flows.recompute import recompute
+from reflow.ledger.ledger import Ledger
+from reflow.network import COIN, MAIN
+
+TIP = "0000000025c6b644f8add734be7e666fa4afa43ca0204d623a0c0b1fd2104c7a"
+
+
+@pytest.fixture(scope="module")
+def ledger(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    folder = tmp_path_factory.mktemp("mainnet")
+    with tarfile.open(shared_data / "mainnet-first-439-blocks.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    result = ingest_folder(folder / "ledger", folder)
+    assert (result.network, result.height, result.tip_hash, result.warnings) == ("main", 438, TIP, [])
+    with Ledger.open(folder / "ledger", read_only=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def labels_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One exchange that was not yet born: its flows are known, and zero."""
+    path = tmp_path_factory.mktemp("labels") / "labels.csv"
+    path.write_text("address,entity\n34xp4vRoCGJym3xR7yCVPFHoCNxv4Twseo,BNB\n")
+    return path
+
+
+def daily(
+    ledger: Ledger, labels_file: Path, out: Path, methodology: Methodology
+) -> dict[str, dict[str, str]]:
+    """metrics.csv as it is written: day to column to text."""
+    result = recompute(ledger, read_labels([labels_file], MAIN), methodology=methodology)
+    write(result, out)
+    with (out / "metrics.csv").open() as file:
+        return {row.pop("time"): row for row in csv.DictReader(file)}
+
+
+def test_control_metrics_equal_the_vendors(
+    ledger: Ledger, labels_file: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    """Every cell that the vendor publishes, exactly; and no day more or less."""
+    ours = daily(ledger, labels_file, tmp_path, Methodology.read("reference"))
+    with (shared_data / "vendor-2009-01.csv").open() as file:
+        vendors = {row.pop("time"): row for row in csv.DictReader(file)}
+    assert list(ours) == list(vendors)
+    assert len(vendors) == 5
+    for day, row in vendors.items():
+        for metric, value in row.items():
+            assert Decimal(ours[day][metric]) == Decimal(value), (day, metric)
+
+
+def test_the_header_clock_differs_where_the_vendor_does_not(
+    ledger: Ledger, labels_file: Path, tmp_path: Path
+) -> None:
+    """19 blocks on 2009-01-09 by mediantime, as the vendor has it; 14 by header time."""
+    ours = daily(ledger, labels_file, tmp_path, Methodology(clock="header"))
+    assert ours["2009-01-09"]["BlkCnt"] == "14"
+
+
+def test_before_any_exchange_nothing_flowed_and_without_a_label_nothing_is_known(
+    ledger: Ledger, labels_file: Path, tmp_path: Path
+) -> None:
+    ours = daily(ledger, labels_file, tmp_path, Methodology.read("reference"))
+    assert {row["FlowMinerOut1HopAllBNBNtv"] for row in ours.values()} == {"0"}
+    assert {row["FlowMinerOut1HopAllKRKNtv"] for row in ours.values()} == {""}
+    assert {row["FlowMinerOut1HopAllBNBUSD"] for row in ours.values()} == {""}
+
+
+def test_the_first_payment_between_people(ledger: Ledger) -> None:
+    """Block 170: 50 from Satoshi's coinbase of block 9, 10 of them to Hal Finney, 40 back; no fee."""
+    txid = bytes.fromhex("f4184fc596403b9d638783cf57adfe4c75c605f6356fbc91338530e9831e9e16")
+    [(tx, height)] = ledger.con.execute("SELECT tx, height FROM tx WHERE txid = ?", [txid]).fetchall()
+    [(sender, spent)] = ledger.con.execute("SELECT account, value FROM debit WHERE tx = ?", [tx]).fetchall()
+    paid = ledger.con.execute(
+        "SELECT account, value FROM credit WHERE tx = ? ORDER BY value", [tx]
+    ).fetchall()
+    [(miner,)] = ledger.con.execute(
+        "SELECT account FROM credit JOIN block ON tx = first_tx WHERE block.height = 9"
+    ).fetchall()
+    assert height == 170
+    assert (sender, spent) == (miner, 50 * COIN)
+    assert [value for _, value in paid] == [10 * COIN, 40 * COIN]
+    assert paid[1][0] == miner
+    assert paid[0][0] != miner
+
+
+def test_supply_is_fifty_a_block(ledger: Ledger) -> None:
+    [(issued,)] = ledger.con.execute("SELECT sum(issuance) FROM block").fetchall()
+    [(unspent,)] = ledger.con.execute(
+        "SELECT (SELECT sum(value) FROM credit) - (SELECT sum(value) FROM debit)"
+    ).fetchall()
+    assert issued == unspent == 438 * 50 * COIN
