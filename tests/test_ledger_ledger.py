@@ -179,3 +179,10 @@ def test_no_room_left_to_write(tmp_path: Path) -> None:
     assert "cannot write the ledger" in result.stdout
     assert content(tmp_path / "ledger") == before
     assert ingest_folder(tmp_path / "ledger", folder).height == len(simulation().blocks) - 1
+
+
+def test_too_little_memory_is_told_in_one_line(tmp_path: Path) -> None:
+    folder = write_simulation(tmp_path / "blocks")
+    with pytest.raises(LedgerError, match="memory") as caught:
+        ingest_folder(tmp_path / "ledger", folder, memory="1.5MB")
+    assert "\n" not in str(caught.value)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import date
 from typing import Final, NamedTuple
 
+import duckdb
 from duckdb import DuckDBPyConnection
 
 from reflow.entities.clusters import Clusters, find_exchange_accounts
@@ -18,7 +19,7 @@ from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.flows.prices import Prices, prices_of
 from reflow.flows.sums import sum_flows
 from reflow.flows.values import Values, control_series, metric_values
-from reflow.ledger.ledger import Ledger, Tip
+from reflow.ledger.ledger import Ledger, Tip, raise_if_storage_failed
 from reflow.progress import Progress, silent
 
 NO_PRICES: Final = prices_of({})
@@ -57,7 +58,7 @@ def recompute(
     `progress` is called with a stage (`closure`: rounds; `hops`: steps; `flows`: transactions), what is
     done, and what there is in all (0: not known). The result depends on the content of ledger, labels and
     prices only.
-    Raises LedgerError when the ledger is empty.
+    Raises LedgerError when the ledger is empty, or when memory or disk do not suffice.
     """
     tip = ledger.tip()
     if tip is None:
@@ -76,6 +77,9 @@ def recompute(
             blocks = read_blocks(con, methodology.clock)
             series = control_series(blocks)
             series |= sum_flows(con, blocks, labels.exchanges(), methodology, progress=progress)
+    except duckdb.Error as error:
+        raise_if_storage_failed(error, f"{ledger.path}: cannot recompute")
+        raise
     finally:
         con.close()
     with _timed(seconds, "metrics"):

@@ -12,12 +12,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import duckdb
+
 from reflow.blocks.batch import BlockSource, RawBatch
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.decode import DecodedBatch, decode
 from reflow.errors import LedgerError, ReflowError
 from reflow.ledger.assemble import Assembler, concat
-from reflow.ledger.ledger import Ledger, Tip
+from reflow.ledger.ledger import Ledger, Tip, raise_if_storage_failed
 from reflow.ledger.rows import LedgerRows
 from reflow.ledger.scan_state import load_scan, save_scan
 from reflow.network import Network
@@ -97,9 +99,11 @@ def ingest(
             run.survey(None)
         with Ledger.open(path, source.network, memory=memory or DEFAULT_MEMORY, threads=threads) as opened:
             return run.into(opened, to_height)
-    except BaseException:
+    except BaseException as error:
         if not existed:
             _discard_empty(path, source.network)
+        if isinstance(error, duckdb.Error):
+            raise_if_storage_failed(error, f"{path}: cannot ingest")
         raise
 
 

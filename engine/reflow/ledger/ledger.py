@@ -74,8 +74,10 @@ class Ledger:
             found = _create(con, network) if _is_new(con, network, read_only) else _identify(con, file)
             if network is not None and found is not network:
                 raise LedgerError(f"{path}: ledger of network {found.name}, expected {network.name}")
-        except BaseException:
+        except BaseException as error:
             con.close()
+            if isinstance(error, duckdb.Error):
+                raise_if_storage_failed(error, f"{path}: cannot open the ledger")
             raise
         return cls(con, found, file)
 
@@ -191,8 +193,21 @@ class _Transaction:
             self._con.rollback()
         except duckdb.Error as failed:
             error = error or failed
-        if isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.TransactionException):
-            raise LedgerError(f"{self._path}: cannot write the ledger: {_one_line(error)}") from error
+        if isinstance(error, duckdb.Error):
+            raise_if_storage_failed(error, f"{self._path}: cannot write the ledger")
+
+
+def raise_if_storage_failed(error: duckdb.Error, doing: str) -> None:
+    """Raise LedgerError, in one line, if the cause lies outside the program: no room on disk or in memory, bad disk.
+
+    `doing` begins the line: file, and what could not be done. Any other error of the database is a bug, and not raised.
+    """
+    if isinstance(error, duckdb.OutOfMemoryException):
+        raise LedgerError(
+            f"{doing}: not enough memory: {_one_line(error).partition(' Possible')[0]}"
+        ) from error
+    if isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.TransactionException):
+        raise LedgerError(f"{doing}: {_one_line(error)}") from error
 
 
 def _connect(file: Path | None, read_only: bool) -> duckdb.DuckDBPyConnection:
