@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from economies import methodologies
 from reflow.errors import MethodologyError
-from reflow.flows.methodology import ALLOWED, REFERENCE, Methodology
+from reflow.flows.methodology import ALLOWED, PRESETS, PURPOSES, REFERENCE, Methodology
 
 
 def test_reference_is_the_contract() -> None:
@@ -41,28 +44,74 @@ def test_every_methodology_has_its_own_digest() -> None:
     assert len({method.digest() for method in [REFERENCE, *some]}) == len(some) + 1
 
 
+@settings(max_examples=50, deadline=None)
+@given(method=methodologies(), data=st.data())
+def test_one_digest_however_it_is_written(
+    tmp_path_factory: pytest.TempPathFactory, method: Methodology, data: st.DataObject
+) -> None:
+    """Order of keys, quotes, spaces, comments and defaults left out change nothing."""
+    written = list(method.parameters().items())
+    written = [pair for pair in written if pair[1] != ALLOWED[pair[0]][0] or data.draw(st.booleans())]
+    forms = st.sampled_from(['{} = "{}"', "'{}' = '{}'", '"{}"="{}"  # why', "\n# why\n{} =  '{}'\r"])
+    lines = [data.draw(forms).format(*pair) for pair in data.draw(st.permutations(written))]
+    file = tmp_path_factory.getbasetemp() / "m.toml"
+    file.write_text("\n".join(lines), newline="")
+    found = Methodology.read(file)
+    assert (found, found.canonical(), found.digest()) == (method, method.canonical(), method.digest())
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_what_its_canonical_form_says(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "other-name.toml"
+    file.write_text(Methodology.read(name).canonical())
+    assert Methodology.read(file).digest() == PRESETS[name].digest()
+    assert Methodology.read(file).name() == name
+
+
+def test_presets_differ_and_say_what_they_are_for() -> None:
+    assert len({preset.digest() for preset in PRESETS.values()}) == len(PRESETS)
+    assert list(PURPOSES) == list(PRESETS)
+    assert not set(PRESETS) & {"custom"}
+
+
+KEYS = "expected one of clock, clusters, one_hop, membership, exchange_accounts_as_miners, sender, netting"
+SENDERS = "expected one of any_input, all_inputs, pro_rata, min_net"
+
+
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "line", "message"),
     [
-        ('sendr = "any_input"', "unknown key sendr, expected one of clock, clusters"),
-        ('sender = "anyone"', "sender = 'anyone', expected one of any_input, all_inputs, pro_rata, min_net"),
-        ("netting = true", "netting = True, expected one of net, gross"),
-        ("[sender]\na = 1", "sender = {'a': 1}, expected one of any_input"),
-        ("sender = ", "not a TOML file"),
-        ("sender = \xff", "not a TOML file"),
+        ('sendr = "any_input"', 1, f"unknown key sendr, {KEYS}"),
+        ('# sender = "x"\n\nsender = "anyone"', 3, f"sender = 'anyone', {SENDERS}"),
+        ('clock = "header"\n\n"sender" = """\nany\ninput"""\n', 3, f"sender = 'any\\ninput', {SENDERS}"),
+        ('clock = "header"\r\nnetting = true\r\n', 2, "netting = True, expected one of net, gross"),
+        ("one_hop = [\n 'within'\n]", 1, "one_hop = ['within'], expected one of within, exact"),
+        ('clock = "mediantime"\n[sender]\na = 1', 2, f"sender = {{'a': 1}}, {SENDERS}"),
+        ('a.clock = "header"\nclock = "noon"', 1, f"unknown key a, {KEYS}"),
+        ('clock = "noon"\nnetting = "both"', 1, "clock = 'noon', expected one of mediantime, header"),
+        ('sender = ""', 1, f"sender = '', {SENDERS}"),
+        ("clock = 'header'\nsender = ", 2, "not a TOML file: Invalid value"),
+        ('clock = "header"\nclock = "header"\n', 2, "not a TOML file: Cannot overwrite a value"),
+        ("clock = 'header'\nsender = [1,\n2\n", 3, "not a TOML file: Unclosed array"),
     ],
 )
-def test_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+def test_what_is_wrong_and_where(tmp_path: Path, text: str, line: int, message: str) -> None:
     file = tmp_path / "bad.toml"
-    file.write_bytes(text.encode("latin-1"))
+    file.write_bytes(text.encode())
     with pytest.raises(MethodologyError) as caught:
         Methodology.read(file)
-    assert str(caught.value).startswith(f"{file}: {message}")
+    assert str(caught.value).startswith(f"{file}:{line}: {message}")
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_bytes(b"sender = \xff")
+    with pytest.raises(MethodologyError, match="not a TOML file, which is UTF-8"):
+        Methodology.read(tmp_path / "bad.toml")
+
+
 def test_neither_preset_nor_file() -> None:
-    with pytest.raises(MethodologyError, match=r"^refrence: neither a preset \(reference\) nor a file$"):
+    with pytest.raises(MethodologyError, match=r"^refrence: neither a preset \(reference, .*\) nor a file$"):
         Methodology.read("refrence")
 
 

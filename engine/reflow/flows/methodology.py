@@ -1,6 +1,7 @@
 """The parameters of METHODOLOGY.md as one value: presets, TOML files, canonical form and digest."""
 
 import hashlib
+import re
 import tomllib
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -41,7 +42,8 @@ class Methodology:
 
     def __post_init__(self) -> None:
         for key, value in asdict(self).items():
-            _check(key, value, "methodology")
+            if fault := _fault(key, value):
+                raise MethodologyError(f"methodology: {fault}")
 
     def canonical(self) -> str:
         """The parameters as TOML, one line each in the order above: equal methodologies have equal text."""
@@ -63,8 +65,8 @@ class Methodology:
     def read(cls, source: str | Path) -> Self:
         """The preset of that name, or the TOML file at that path; keys left out have their default.
 
-        Raises MethodologyError: neither a preset nor a file, not TOML, an unknown key, a value that is not
-        allowed.
+        Raises MethodologyError, naming file and line: neither a preset nor a file, not TOML, an unknown key,
+        a value that is not allowed (with those that are).
         """
         if str(source) in PRESETS:
             return replace(cls(), **asdict(PRESETS[str(source)]))
@@ -73,23 +75,57 @@ class Methodology:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        found = tomllib.loads(text)
     except FileNotFoundError:
         raise MethodologyError(f"{path}: neither a preset ({', '.join(PRESETS)}) nor a file") from None
     except OSError as error:
         raise MethodologyError(f"{path}: cannot read the methodology: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MethodologyError(f"{path}: not a TOML file: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError as error:
+        raise MethodologyError(f"{path}: not a TOML file, which is UTF-8: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise MethodologyError(_not_toml(path, text, str(error))) from None
     for key, value in found.items():
-        _check(key, value, str(path))
+        if _fault(key, value):
+            raise MethodologyError(f"{path}:{_line_of(key, text)}: {_fault(key, value)}")
     return found
 
 
-def _check(key: str, value: object, where: str) -> None:
+def _not_toml(path: Path, text: str, message: str) -> str:
+    """The parser's message, the line it names put where every other error has it."""
+    place = re.search(r" \(at line (\d+), (column \d+)\)$", message)
+    line = place[1] if place else len(text.splitlines())
+    return f"{path}:{line}: not a TOML file: " + (
+        message.replace(place[0], f" ({place[2]})") if place else message
+    )
+
+
+def _line_of(key: str, text: str) -> int:
+    """Number of the line that begins what gives the top-level `key` its value; `text` is TOML and has it.
+
+    The parser keeps no places, but lines from the first on are TOML themselves unless they end within a
+    value.
+    """
+    lines = text.split("\n")
+    whole = 0
+    for end in range(1, len(lines) + 1):
+        try:
+            found = tomllib.loads("\n".join(lines[:end]) + "\n")
+        except tomllib.TOMLDecodeError:
+            continue
+        if key in found:
+            break
+        whole = end
+    return whole + 1
+
+
+def _fault(key: str, value: object) -> str | None:
+    """What is wrong with one parameter, or None."""
     if key not in ALLOWED:
-        raise MethodologyError(f"{where}: unknown key {key}, expected one of {', '.join(ALLOWED)}")
+        return f"unknown key {key}, expected one of {', '.join(ALLOWED)}"
     if value not in ALLOWED[key]:
-        raise MethodologyError(f"{where}: {key} = {value!r}, expected one of {', '.join(ALLOWED[key])}")
+        return f"{key} = {value!r}, expected one of {', '.join(ALLOWED[key])}"
+    return None
 
 
 ALLOWED: Final[dict[str, tuple[str, ...]]] = {
@@ -100,5 +136,20 @@ ALLOWED: Final[dict[str, tuple[str, ...]]] = {
 REFERENCE: Final = Methodology()
 """Every default of METHODOLOGY.md."""
 
-PRESETS: Final[dict[str, Methodology]] = {"reference": REFERENCE}
-"""Named methodologies (METHODOLOGY section 8)."""
+PRESETS: Final[dict[str, Methodology]] = {
+    "reference": REFERENCE,
+    "vendor_pools": Methodology(exchange_accounts_as_miners="hop0"),
+    "labels_only": Methodology(clusters="labels_only"),
+    "strict": Methodology(sender="all_inputs"),
+    "proportional": Methodology(sender="pro_rata"),
+}
+"""Named methodologies (METHODOLOGY section 8); docs/methodology.md says what speaks for each."""
+
+PURPOSES: Final[dict[str, str]] = {
+    "reference": "Every default.",
+    "vendor_pools": "Exchanges that mine are miners too: their payouts mix with withdrawals, as the vendor's may.",
+    "labels_only": "Nothing inferred about ownership: what is published never changes.",
+    "strict": "Only what miners alone signed for counts as sent by them: a lower bound.",
+    "proportional": "Every owner of an input sent its share of the transaction: nobody speaks for other inputs.",
+}
+"""Preset to what it is for, in a line."""
