@@ -6,7 +6,8 @@
 --   account  BIGINT
 --   entity   VARCHAR
 --   round    INTEGER
-SELECT account, min(entity) AS entity, $round AS round
+--   tx       BIGINT    the first transaction, in chain order, that claims it in this round
+SELECT account, min(entity) AS entity, $round AS round, min(tx) AS tx
 FROM claim
 GROUP BY account
 HAVING min(entity) = max(entity)

@@ -5,6 +5,7 @@
 --   account  BIGINT
 --   entity   VARCHAR   exchange code
 --   round    INTEGER   0: known by label
-SELECT account, entity, 0 AS round
+--   tx       BIGINT    NULL: by no transaction
+SELECT account, entity, 0 AS round, CAST(NULL AS BIGINT) AS tx
 FROM label
 WHERE category = 'exchange'

@@ -48,5 +48,26 @@ def test_rounds_follow_the_chain_of_inputs_in_any_order_of_time() -> None:
     assert joined(*later_first) == {A: 0, B: 1, C: 2, D: 3}
 
 
+def test_an_account_knows_the_first_transaction_by_which_it_joined() -> None:
+    later_first = [
+        pay([(C, 1), (D, 1)], []),
+        pay([(B, 1), (C, 1)], []),
+        pay([(A, 1), (B, 1)], []),
+        pay([(B, 1), (A, 1)], []),
+    ]
+    with ledger_of([on_day(0, coinbase((99, 5)), *later_first)]) as ledger:
+        find_exchange_accounts(ledger.con, LABELS)
+        found = rows(ledger.con, "SELECT account, tx FROM exchange_account")
+    assert {row["account"]: row["tx"] for row in found} == {A: None, B: 3, C: 2, D: 1}
+
+
+def test_skipped_coinjoins_are_kept_for_each_exchange_that_signed_them() -> None:
+    mix = pay([(A, 7), (B, 7), (C, 7)], paid(7, 7, 7))
+    with ledger_of([on_day(0, coinbase((99, 5)), mix, pay([(A, 1), (D, 1)], []))]) as ledger:
+        find_exchange_accounts(ledger.con, labels_of({A: "AAA", B: "BBB"}))
+        found = rows(ledger.con, "SELECT DISTINCT entity, tx FROM cluster_coinjoin ORDER BY ALL")
+    assert found == [{"entity": "AAA", "tx": 1}, {"entity": "BBB", "tx": 1}]
+
+
 def test_an_output_claims_nothing() -> None:
     assert joined(pay([(A, 10)], [(B, 10)]), pay([(C, 10)], [(A, 10)])) == {A: 0}

@@ -37,9 +37,12 @@ def find_exchange_accounts(
 ) -> Clusters:
     """Make the temporary tables of exchange accounts in `con`, a connection to a ledger.
 
-    - `exchange_account` (account, entity, round): the result; round 0 is the labels.
+    - `exchange_account` (account, entity, round, tx): the result; round 0 is the labels, `tx` the first of the
+      transactions by which an account joined in its round (null in round 0).
     - `cluster_conflict` (account, entity, tx, round): accounts that joined nobody, with each claim and its
       transaction.
+    - `cluster_coinjoin` (entity, tx): CoinJoin-like transactions that claimed nothing for an exchange which signed
+      them; once for each round that met them.
     - `label` (account, entity, category), `coinbase_account` (account, since0).
 
     Without `closure` the labelled accounts are all there is (parameter `clusters = labels_only`).
@@ -50,6 +53,7 @@ def find_exchange_accounts(
     keep(con, "coinbase_account", query("coinbase_accounts"))
     keep(con, "exchange_account", query("labelled_exchange_accounts"))
     keep(con, "cluster_conflict", query("no_conflicts"))
+    keep(con, "cluster_coinjoin", query("no_coinjoins"))
     rounds = _close(con, progress) if closure else 0
     sizes = con.execute(query("cluster_sizes")).fetchall()
     return Clusters(
@@ -73,6 +77,7 @@ def _close(con: DuckDBPyConnection, progress: Progress) -> int:
 def _add_round(con: DuckDBPyConnection, number: int) -> bool:
     keep(con, "claimant", query("cluster_claimants"), {"round": number - 1})
     keep(con, "coinjoin", query("coinjoin_transactions"))
+    con.execute(f"INSERT INTO cluster_coinjoin {query('cluster_coinjoins')}")
     keep(con, "claim", query("cluster_claims"))
     con.execute(f"INSERT INTO cluster_conflict {query('cluster_conflicts')}", {"round": number})
     before = count(con, "SELECT count(*) FROM exchange_account")

@@ -2,7 +2,8 @@
 
 import json
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import reflow
-from reflow.errors import OutputError
+from reflow.files import write_together
 from reflow.flows.recompute import Recomputation
 from reflow.flows.values import Values, plain
 
@@ -36,24 +37,8 @@ def write(result: Recomputation, out_dir: str | Path) -> list[Path]:
     The files replace older ones only when all of them are written. Raises OutputError when that cannot be
     done.
     """
-    folder = Path(out_dir)
-    writers: dict[str, Callable[[Recomputation, Path], None]] = {
-        "metrics.csv": _write_csv,
-        "metrics.parquet": _write_parquet,
-        "run.json": _write_run,
-    }
-    parts = {folder / name: folder / f".{name}.part" for name in writers}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for writer, part in zip(writers.values(), parts.values(), strict=True):
-            writer(result, part)
-        for path, part in parts.items():
-            part.replace(path)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot write the results: {error.strerror or error}") from None
-    finally:
-        _remove(parts.values())
-    return list(parts)
+    writers = {"metrics.csv": _write_csv, "metrics.parquet": _write_parquet, "run.json": _write_run}
+    return write_together(out_dir, {name: partial(writer, result) for name, writer in writers.items()})
 
 
 def facts(result: Recomputation) -> dict[str, object]:
@@ -127,11 +112,3 @@ def _decimals(values: Values) -> pa.Array:
 
 def _write_run(result: Recomputation, path: Path) -> None:
     path.write_text(json.dumps(facts(result), indent=2) + "\n", encoding="utf-8")
-
-
-def _remove(parts: Iterable[Path]) -> None:
-    for part in parts:
-        try:
-            part.unlink(missing_ok=True)
-        except OSError:
-            continue

@@ -10,11 +10,11 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Final
 
+from reflow.amounts import SCALE as SCALE
+from reflow.amounts import plain as plain
 from reflow.flows.catalog import Metric
 from reflow.flows.days import Blocks
 
-SCALE: Final = 10**8
-"""Values per unit: a satoshi is the smallest native value, and USD and ratios are rounded to as many places."""
 _WINDOW: Final = 30
 
 Values = list[int | None]
@@ -56,13 +56,6 @@ def divide(numerator: int, denominator: int) -> int:
     """The quotient rounded to an integer, half away from zero; the denominator is positive."""
     quotient = (2 * abs(numerator) + denominator) // (2 * denominator)
     return -quotient if numerator < 0 else quotient
-
-
-def plain(value: int) -> str:
-    """A value as a plain decimal: no exponent, no zeros at the end."""
-    whole, rest = divmod(abs(value), SCALE)
-    fraction = f".{rest:08d}".rstrip("0").rstrip(".") if rest else ""
-    return f"{'-' if value < 0 else ''}{whole}{fraction}"
 
 
 def _in_usd(sat: int, price: Decimal | None) -> int | None:
