@@ -50,7 +50,7 @@ class DecodedBatch(NamedTuple):
     payee_scripts: list[bytes]
 
 
-class _Layout(NamedTuple):
+class Layout(NamedTuple):
     """Where things lie in the bytes of a batch."""
 
     counts: NDArray[np.int64]
@@ -115,12 +115,18 @@ def decode(batch: RawBatch, network: Network) -> DecodedBatch:
 
 def input_counts(block: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Inputs of each transaction of one plain block, the coinbase's left out; empty if it does not parse."""
+    layout = lay_out_block(block)
+    return np.empty(0, np.int64) if layout is None else layout.inputs[1:]
+
+
+def lay_out_block(block: NDArray[np.uint8]) -> Layout | None:
+    """Where things lie in one plain block; None if it does not parse."""
     bounds = np.array([0, len(block)], np.int64)
     fault = np.zeros(5, np.int64)
     counts = np.zeros((1, 3), np.int64)
     kernels.count_blocks(block, bounds, counts, fault)
     if fault[0]:
-        return np.empty(0, np.int64)
+        return None
     layout = _empty_layout(counts)
     kernels.lay_out(
         block,
@@ -132,12 +138,12 @@ def input_counts(block: NDArray[np.uint8]) -> NDArray[np.int64]:
         layout.scripts,
         fault,
     )
-    return layout.inputs[1:]
+    return None if fault[0] else layout
 
 
-def _empty_layout(counts: NDArray[np.int64]) -> _Layout:
+def _empty_layout(counts: NDArray[np.int64]) -> Layout:
     transactions, _, outputs = (int(n) for n in counts.sum(axis=0))
-    return _Layout(
+    return Layout(
         counts=counts,
         first_tx=_bounds(counts[:, 0]),
         first_output=_bounds(counts[:, 2]),
@@ -149,7 +155,7 @@ def _empty_layout(counts: NDArray[np.int64]) -> _Layout:
     )
 
 
-def _lay_out(batch: RawBatch, fault: NDArray[np.int64]) -> _Layout:
+def _lay_out(batch: RawBatch, fault: NDArray[np.int64]) -> Layout:
     counts = np.zeros((len(batch.block_bounds) - 1, 3), np.int64)
     kernels.count_blocks(batch.blocks, batch.block_bounds, counts, fault)
     _check(batch, fault)
@@ -169,7 +175,7 @@ def _lay_out(batch: RawBatch, fault: NDArray[np.int64]) -> _Layout:
 
 
 def _debits(
-    batch: RawBatch, layout: _Layout, fault: NDArray[np.int64]
+    batch: RawBatch, layout: Layout, fault: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(values in sat, accounts) of the spent outputs, in chain order."""
     count = int(layout.counts[:, 1].sum()) - len(layout.counts)
@@ -204,7 +210,7 @@ def _solve_points(
 
 def _columns(
     batch: RawBatch,
-    layout: _Layout,
+    layout: Layout,
     txids: NDArray[np.uint8],
     debit_account: NDArray[np.int64],
     debit_value: NDArray[np.int64],
@@ -243,14 +249,14 @@ def _columns(
     )
 
 
-def _coinbase_rows(layout: _Layout) -> NDArray[np.int64]:
+def _coinbase_rows(layout: Layout) -> NDArray[np.int64]:
     """Rows of the coinbase outputs among all outputs."""
     counts = layout.outputs[layout.first_tx[:-1]]
     within = np.arange(int(counts.sum())) - np.repeat(_bounds(counts)[:-1], counts)
     return np.repeat(layout.first_output[:-1], counts) + within
 
 
-def _payee_rows(layout: _Layout) -> NDArray[np.int64]:
+def _payee_rows(layout: Layout) -> NDArray[np.int64]:
     rows = _coinbase_rows(layout)
     return rows[layout.values[rows] > 0]
 

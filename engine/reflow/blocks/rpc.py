@@ -112,6 +112,14 @@ class RpcSource:
         if blocks:
             yield self._batch(height - len(blocks), blocks)
 
+    def block(self, block_hash: bytes) -> tuple[bytes, bytes]:
+        """Bytes and undo data of the block with this hash (display order), on the best chain or not.
+
+        Raises SourceError if the node does not know it or has pruned it.
+        """
+        block = self.call("getblock", block_hash.hex(), 3)
+        return _serialize_block(block), self._undo(block)
+
     def call(self, method: str, *params: object) -> Any:
         """The result of one RPC; amounts are Decimal. Raises SourceError in one line."""
         return self._calls([[method, *params]])[0]

@@ -78,6 +78,23 @@ def compress_script(script: bytes) -> bytes:
     return varint(len(script) + SPECIAL_SCRIPTS) + script
 
 
+def expand_script(kind: int, data: bytes) -> bytes:
+    """The scriptPubKey behind the 20 or 32 bytes of kind 0 to 5, or the script itself for any other kind.
+
+    Undo data keep x and the parity of y for uncompressed P2PK; the script needs y (SEC 1, section 2.3.4).
+    Raises ValueError if there is no such point on the curve.
+    """
+    if kind == 0:
+        return b"\x76\xa9\x14" + data + b"\x88\xac"
+    if kind == 1:
+        return b"\xa9\x14" + data + b"\x87"
+    if kind in (2, 3):
+        return bytes([33, kind]) + data + b"\xac"
+    if kind in (4, 5):
+        return b"\x41" + coincurve.PublicKey(bytes([kind - 2]) + data).format(compressed=False) + b"\xac"
+    return data
+
+
 def _on_curve(key: bytes) -> bool:
     try:
         coincurve.PublicKey(key)
