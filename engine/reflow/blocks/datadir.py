@@ -60,6 +60,7 @@ class DatadirSource:
         self._tree = HeaderTree(self.network)
         self._damages: list[Damage] = []
         self._chain: list[Header] = []
+        self._chain_of_file: dict[int, list[Header]] = {}
         self._fork = 0
         self._revs: dict[int, tuple[RevFile | None, dict[bytes, int]]] = {}
         self._new: list[Header] = []
@@ -112,9 +113,15 @@ class DatadirSource:
             raise SourceError(f"{self.folder.path}: the best chain leads back further than the known headers")
         self._fork = header.height
         self._chain = self._tree.chain(best, self._fork)
+        self._index_chain()
         if self._fork < tip_height and not self._outweighs(tip_height, hash_at):
             self._chain, self._fork = [], tip_height
         return self._fork
+
+    def _index_chain(self) -> None:
+        self._chain_of_file = {}
+        for header in self._chain:
+            self._chain_of_file.setdefault(header.file, []).append(header)
 
     def end(self) -> ChainEnd:
         """Tip of the best chain; reading may end before it, where undo data are not written yet."""
@@ -207,7 +214,7 @@ class DatadirSource:
         rev = read_rev_file(self.folder, number)
         if rev is None:
             return None, {}
-        headers = [header for header in self._chain if header.file == number]
+        headers = self._chain_of_file.get(number, [])
         records = dict(zip((h.hash for h in headers), rev.pair(headers).tolist(), strict=True))
         for header, siblings in self._rivals(headers):
             records[header.hash] = settle_siblings(rev, header, siblings, self._input_counts)
