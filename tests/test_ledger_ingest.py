@@ -144,6 +144,19 @@ def test_after_a_reorg_the_ledger_is_that_of_the_new_chain(tmp_path: Path, depth
     assert content(tmp_path / "ledger") == content(tmp_path / "direct")
 
 
+def test_a_reorg_deeper_than_what_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fork lies below the headers that the ledger loads: the files are looked through anew."""
+    monkeypatch.setattr("reflow.ledger.scan_state.REORG_WINDOW", 5)
+    old = simulation().blocks[:161]
+    write_both(tmp_path / "blocks", old, [])
+    ingest_folder(tmp_path / "ledger", tmp_path / "blocks")
+    shutil.rmtree(tmp_path / "blocks")
+    write_both(tmp_path / "blocks", old, fork(120, 50)[121:])
+    assert ingest_folder(tmp_path / "ledger", tmp_path / "blocks").rolled_back == 40
+    ingest_folder(tmp_path / "fresh", tmp_path / "blocks")
+    assert content(tmp_path / "ledger") == content(tmp_path / "fresh")
+
+
 def write_both(folder: Path, old: list[Block], branch: list[Block]) -> None:
     """The old chain, then the blocks of a branch, each with its undo data behind it."""
     with BlockFileWriter(folder, REGTEST.magic, xor_key=KEY) as files:

@@ -78,6 +78,7 @@ class DatadirSource:
 
         `known` is used only if it is about these very files. `progress` is called with (files done, files in all).
         """
+        self.is_fresh = True
         if known is not None and self._still_holds(known):
             self._files = dict(known.files)
             self._tree = HeaderTree(self.network, known.headers)
@@ -97,7 +98,21 @@ class DatadirSource:
         return Scan(str(self.folder.path.resolve()), self.folder.xor_key, dict(self._files), headers)
 
     def locate(self, tip_height: int, hash_at: Callable[[int], bytes | None]) -> int:
-        """Height of the last block in common with a ledger; see BlockSource. Raises SourceError, BadBlockError."""
+        """Height of the last block in common with a ledger; see BlockSource. Raises SourceError, BadBlockError.
+
+        A chain that leads below the headers known from an earlier scan makes all files be scanned anew.
+        """
+        try:
+            return self._locate(tip_height, hash_at)
+        except (BadBlockError, SourceError):
+            if self.is_fresh:
+                raise
+        self._files, self._tree, self._damages, self._new = {}, HeaderTree(self.network), [], []
+        self._revs = {}
+        self.scan(None)
+        return self._locate(tip_height, hash_at)
+
+    def _locate(self, tip_height: int, hash_at: Callable[[int], bytes | None]) -> int:
         best = self._tree.best
         if best is None:
             if self._damages:
