@@ -184,6 +184,27 @@ def test_bad_input_of_recompute_is_one_line_and_writes_nothing(
     assert not (tmp_path / "out").exists()
 
 
+def test_pools_tells_blocks_rewards_and_flows(demo: dict[str, Any], ledger: Path, tmp_path: Path) -> None:
+    (tmp_path / "tags.csv").write_text("tag,entity\n/demopool b/,B\n/DemoPool/,other\n")
+    labels, files = ("--labels", demo["files"]["labels"]), ("--pools", tmp_path / "tags.csv")
+    told = json.loads(run("pools", ledger, *labels, *files, "--threads", 1, "--json").stdout)
+    basis = {total["entity"]: (total["payouts"] > 0, total["tags"] > 0) for total in told["totals"]}
+    assert basis["DemoPool A"] == (True, False)
+    assert basis["B"] == (False, True)
+    assert set(told["matrix"]) == {*basis, "all"}
+    assert sum(day["blocks"] for day in told["days"]) == told["blocks"]
+    done = run("pools", ledger, *labels, *files, "--out", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("pools.csv", "blocks.csv", "matrix.csv"):
+        assert str(tmp_path / "out" / name) in done.stdout
+    [line] = [line for line in done.stdout.splitlines() if line.split()[:1] == ["all"]]
+    assert told["matrix"]["all"]["Ex"] in line
+    assert json.loads(run("pools", ledger, "--json").stdout)["matrix"] is None
+    (tmp_path / "bad.csv").write_text("tag,entity\n/x/\n")
+    assert "bad.csv:2: 1 fields" in fails("pools", ledger, "--pools", tmp_path / "bad.csv")
+    assert "no ledger there" in fails("pools", tmp_path / "none.duckdb")
+
+
 def test_a_password_never_appears(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

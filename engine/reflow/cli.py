@@ -33,20 +33,21 @@ class _Verbs(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
 
 
-class _ManyLabels(TyperCommand):
-    """Lets one --labels take several files, as in `--labels my/*.csv`, where the ledger came before it."""
+class _ManyFiles(TyperCommand):
+    """Lets one --labels or --pools take several files, as in `--labels my/*.csv`, where the ledger came before."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put --labels before every further file."""
+        """Put the option before every further file."""
         if args and args[0].startswith("-"):
             return super().parse_args(ctx, args)
         expanded: list[str] = []
-        files = 0  # how many of a --labels there were, 0 outside
+        option, files = "", 0  # the option that takes files, if in one, and how many it had
         for before, arg in pairwise(["", *args]):
             if arg.startswith("-"):
-                files = 0
-            elif files or before == "--labels":
-                expanded += ["--labels"] if files else []
+                option, files = "", 0
+            elif option or before in ("--labels", "--pools"):
+                option = option or before
+                expanded += [option] if files else []
                 files += 1
             expanded.append(arg)
         return super().parse_args(ctx, expanded)
@@ -186,7 +187,7 @@ def labels_check(
 
 
 @app.command(
-    cls=_ManyLabels,
+    cls=_ManyFiles,
     epilog="Example: reflow recompute main.duckdb --labels labels/exchanges.csv --prices btc.csv --out results",
 )
 def recompute(
@@ -225,6 +226,50 @@ def recompute(
         console.say_json(facts(result) | {"files": files})
     else:
         summary.tell_recomputation(result, files)
+
+
+@app.command(
+    cls=_ManyFiles,
+    epilog="Example: reflow pools main.duckdb --labels labels/exchanges.csv --out pools",
+)
+def pools(
+    ledger: LedgerArgument,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE...", help="Label files; with them, the flows from pools to exchanges."),
+    ] = None,
+    pool_files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--pools",
+            metavar="FILE...",
+            help="Payout addresses or coinbase tags, instead of those that ship.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write pools.csv, blocks.csv and matrix.csv there.")
+    ] = None,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the pool of every block: blocks and rewards per pool and day, and what pools sent to exchanges."""
+    from reflow.entities.labels import read_labels
+    from reflow.entities.pool_files import read_pools
+    from reflow.entities.pools import facts, report_pools
+    from reflow.ledger.ledger import Ledger
+
+    with (
+        Ledger.open(ledger, read_only=True, memory=memory, threads=threads) as opened,
+        console.stage_progress(quiet=as_json) as progress,
+    ):
+        data = read_pools(pool_files, opened.network)
+        owners = read_labels(labels, opened.network) if labels else None
+        report = report_pools(opened, data, owners, out=out, progress=progress)
+    if as_json:
+        console.say_json(facts(report))
+    else:
+        summary.tell_pools(report)
 
 
 @app.command(epilog="Example: reflow demo demo-folder")

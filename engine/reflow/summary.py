@@ -3,13 +3,18 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reflow.amounts import plain
 from reflow.console import complain, say, say_table
 
 if TYPE_CHECKING:
     from reflow.entities.labels import LabelReport
+    from reflow.entities.pools import PoolReport
     from reflow.flows.recompute import Recomputation
     from reflow.ledger.ingest import IngestResult
     from reflow.simulate.demo import DemoResult
+
+_MATRIX_COLUMNS = 4
+"""Exchanges in a table for a person; files have all."""
 
 
 def tell_ingest(ledger: Path, result: "IngestResult") -> None:
@@ -47,6 +52,37 @@ def tell_recomputation(result: "Recomputation", files: list[Path]) -> None:
     say(f"conflicts     {clusters.conflicts:,} accounts claimed by several exchanges")
     say(f"ledger        {result.network}, height {result.tip.height:,}")
     for file in files:
+        say(f"written       {file}")
+
+
+def tell_pools(report: "PoolReport") -> None:
+    """Every pool with its share, what it sent to exchanges, and where the files are."""
+    blocks = report.blocks()
+    span = f"{report.first_day} to {report.last_day}" if blocks else "no complete day yet"
+    say(f"{blocks:,} blocks, {span}")
+    columns = ("pool", "blocks", "share", "by payout address", "by tag", "rewards")
+    rows = [
+        (
+            total.entity,
+            f"{total.blocks:,}",
+            f"{100 * total.blocks / max(blocks, 1):.2f} %",
+            f"{total.payouts:,}",
+            f"{total.tags:,}",
+            plain(total.reward),
+        )
+        for total in report.totals
+    ]
+    say_table(columns, rows, title="Pools")
+    if report.matrix:
+        exchanges = report.largest(_MATRIX_COLUMNS)
+        flows = [
+            (pool, *(plain(row[code]) for code in exchanges))
+            for pool, row in report.matrix.items()
+            if row["Ex"]
+        ]
+        title = f"Flows from pools to exchanges (0-hop), the {len(exchanges) - 1} largest of {len(report.exchanges())}"
+        say_table(("pool", *exchanges), flows, title=title)
+    for file in report.files:
         say(f"written       {file}")
 
 

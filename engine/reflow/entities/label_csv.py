@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,27 +20,42 @@ def read_csv(path: Path, text: str, network: Network) -> Iterator[Label | LabelE
     Blank lines and lines that begin with `#` are skipped. Without a `category`, or with an empty one, a label
     is an exchange's. The columns `name`, `source` and `confidence` are for people and are not read.
     """
+    for row in read_rows(path, text, REQUIRED, KNOWN):
+        if isinstance(row, LabelError):
+            yield row
+            continue
+        place, fields = row
+        kind = fields.get("category", "").strip().lower()
+        yield make_label(
+            place, fields["address"].strip(), fields["entity"].strip(), kind or EXCHANGE, network
+        )
+
+
+def read_rows(
+    path: Path, text: str, required: Sequence[str], known: Sequence[str]
+) -> Iterator[tuple[str, dict[str, str]] | LabelError]:
+    """(place, column to field) of each line of a CSV text with a header, a LabelError for one that is wrong.
+
+    A header without a `required` column, or with one that is not `known`, is the only thing that is told.
+    """
     records = _records(path, text)
     header = next(records, None)
     if header is None or isinstance(header, LabelError):
-        yield header or LabelError(f"{path}: empty, expected a header line: address,entity[,category]")
+        form = ",".join(required) + ("[,category]" if "category" in known else "")
+        yield header or LabelError(f"{path}: empty, expected a header line: {form}")
         return
     place, columns = header[0], [column.strip() for column in header[1]]
-    if fault := _header_fault(columns):
+    if fault := _header_fault(columns, required, known):
         yield LabelError(f"{place}: {fault}")
         return
-    address, entity = (columns.index(column) for column in REQUIRED)
-    category = columns.index("category") if "category" in columns else None
     for record in records:
         if isinstance(record, LabelError):
             yield record
-            continue
-        place, fields = record
-        if len(fields) != len(columns):
-            yield LabelError(f"{place}: {len(fields)} fields, expected {len(columns)} ({','.join(columns)})")
-            continue
-        kind = fields[category].strip().lower() if category is not None else ""
-        yield make_label(place, fields[address].strip(), fields[entity].strip(), kind or EXCHANGE, network)
+        elif len(record[1]) != len(columns):
+            found = f"{record[0]}: {len(record[1])} fields"
+            yield LabelError(f"{found}, expected {len(columns)} ({','.join(columns)})")
+        else:
+            yield record[0], dict(zip(columns, record[1], strict=True))
 
 
 def _records(path: Path, text: str) -> Iterator[tuple[str, list[str]] | LabelError]:
@@ -68,11 +83,11 @@ def _records(path: Path, text: str) -> Iterator[tuple[str, list[str]] | LabelErr
         first = 0
 
 
-def _header_fault(columns: list[str]) -> str | None:
-    unknown = [column for column in columns if column not in KNOWN]
+def _header_fault(columns: list[str], required: Sequence[str], known: Sequence[str]) -> str | None:
+    unknown = [column for column in columns if column not in known]
     if unknown:
-        return f"unknown column {unknown[0]!r}, expected {', '.join(KNOWN)}"
-    missing = [column for column in REQUIRED if column not in columns]
+        return f"unknown column {unknown[0]!r}, expected {', '.join(known)}"
+    missing = [column for column in required if column not in columns]
     if missing:
         return f"no column {missing[0]!r}, found {', '.join(columns)}"
     repeated = [column for column in columns if columns.count(column) > 1]

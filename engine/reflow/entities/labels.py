@@ -76,7 +76,7 @@ def check_labels(paths: Iterable[str | Path], network: Network) -> LabelReport:
 
 def _read_all(paths: Iterable[str | Path], network: Network) -> Iterator[Label | LabelError]:
     for path in map(Path, paths):
-        text = _text(path)
+        text = label_text(path)
         if isinstance(text, LabelError):
             yield text
         elif path.suffix.lower() in (".yaml", ".yml"):
@@ -88,8 +88,8 @@ def _read_all(paths: Iterable[str | Path], network: Network) -> Iterator[Label |
             yield from read_csv(path, text, network)
 
 
-def _text(path: Path) -> str | LabelError:
-    """The file's text without a byte-order mark."""
+def label_text(path: Path) -> str | LabelError:
+    """The file's text without a byte-order mark, or what keeps it from being read."""
     try:
         data = path.read_bytes()
     except OSError as error:
