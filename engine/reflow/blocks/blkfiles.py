@@ -7,12 +7,13 @@ key in xor.dat. Nothing but the header and the transaction count of each block i
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from reflow.blocks.headers import Header, meets_target
-from reflow.errors import SourceError
+from reflow.errors import BadBlockError, SourceError
 from reflow.network import MAX_BLOCK_SIZE, NETWORKS, Network
 
 _FRAME: Final = 8
@@ -36,6 +37,10 @@ class BlocksFolder(NamedTuple):
     def rev(self, number: int) -> Path:
         """Path of a rev file."""
         return self.path / f"rev{number:05}.dat"
+
+    def place(self, header: Header) -> str:
+        """Where a block lies, for a message."""
+        return f"{self.blk(header.file)}, offset {header.offset}"
 
     def blk_numbers(self) -> list[int]:
         """Numbers of the blk files that are there, ascending."""
@@ -130,6 +135,31 @@ def read_header(folder: BlocksFolder, number: int, offset: int) -> Header | None
     if len(data) < _PROBE - 8 or _fault(data, position, size, folder.network):
         return None
     return _parse(data, number, offset)
+
+
+def read_block(folder: BlocksFolder, header: Header) -> bytes:
+    """The bytes of one block, without the node's XOR; fewer than its size if the file has been cut short."""
+    with open_file(folder.blk(header.file)) as file:
+        data = os.pread(file.fileno(), header.size, header.offset)
+    return plain(data, header.offset, folder.xor_key)
+
+
+def read_blocks(folder: BlocksFolder, headers: Sequence[Header], into: memoryview) -> None:
+    """Read blocks one behind the other into a buffer as long as they are together; the XOR is left on.
+
+    Raises BadBlockError if a file has been cut short.
+    """
+    start = 0
+    for number, group in groupby(headers, key=lambda header: header.file):
+        with open_file(folder.blk(number)) as file:
+            for header in group:
+                end = start + header.size
+                read = os.preadv(file.fileno(), [into[start:end]], header.offset)
+                if read != header.size:
+                    raise BadBlockError(
+                        f"{folder.place(header)}: file is cut short: {read} bytes of {header.size}"
+                    )
+                start = end
 
 
 def plain(data: bytes, position: int, key: bytes) -> bytes:
