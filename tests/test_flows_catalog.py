@@ -2,10 +2,14 @@
 
 import re
 from itertools import product
+from pathlib import Path
 
 import pytest
 
-from reflow.flows.catalog import Metric, catalog, control, seeds
+from reflow.errors import MetricError
+from reflow.flows import catalog as catalog_module
+from reflow.flows.catalog import Metric, catalog, control, seeds, select, sums_of
+from reflow.resources import query
 
 EIGHT = ["BFX", "BMX", "BNB", "BSP", "BTX", "GEM", "HUO", "KRK"]
 SEEDS = [
@@ -58,3 +62,43 @@ def test_fields_spell_the_id(found: Metric) -> None:
     assert found.definition.endswith(".")
     assert re.fullmatch(r"[\d.]+(, [\d.]+)*", found.section)
     assert found.stem == (found.id.removesuffix(suffix) if suffix and found.id.endswith(suffix) else found.id)
+
+
+def test_every_sum_of_the_catalogue_is_a_column_of_a_query() -> None:
+    """The queries answer with the names that the catalogue asks for."""
+    plain, exchange = query("plain_flows"), query("exchange_flows")
+    for name in sums_of("FlowMiner"):
+        assert re.search(rf"\b{name}\b", plain)
+        assert re.search(rf"'{name}'", exchange)
+    assert all(re.search(rf"'{name}'", exchange) for name in sums_of("Flow"))
+    assert (sums_of("FlowMiner"), sums_of("Flow")) == (["in0", "in1", "out0", "out1"], ["gained", "lost"])
+
+
+def test_no_other_module_of_the_flows_spells_an_id() -> None:
+    """Shapes of ids are in the catalogue only."""
+    shape = re.compile(r"HopAll|(?<!\")\"(Flow(In|Out|Net)|SplyMiner|MRI|MOMR|Rev|BlkCnt|TxCnt|AdrActCnt)")
+    flows = Path(catalog_module.__file__).parent
+    modules = [path for path in flows.glob("*.py") if path.name != "catalog.py"]
+    assert [path.name for path in modules if shape.search(path.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize(
+    ("patterns", "count"),
+    [
+        ([], len(catalog(["XYZ"]))),
+        (["FlowMinerIn0HopAllExNtv"], 1),
+        (["FlowMinerIn0HopAll*"], 6),
+        (["*USD", "BlkCnt, TxCnt,"], sum(m.unit == "USD" for m in catalog(["XYZ"])) + 2),
+        (["SplyMiner?HopAllNtv"], 2),
+    ],
+)
+def test_select(patterns: list[str], count: int) -> None:
+    found = select(catalog(["XYZ"]), patterns)
+    assert len(found) == count
+    assert found == [metric for metric in catalog(["XYZ"]) if metric in found]
+
+
+@pytest.mark.parametrize("pattern", ["FlowMinerIn0HopAllKRK*", "blkcnt", "Rev"])
+def test_select_nothing_is_an_error(pattern: str) -> None:
+    with pytest.raises(MetricError, match=f"^no metric is called {re.escape(pattern)}, expected an id or"):
+        select(catalog(["XYZ"]), ["BlkCnt", pattern])

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reflow.errors import LabelError as LabelError
     from reflow.errors import LedgerError as LedgerError
     from reflow.errors import MethodologyError as MethodologyError
+    from reflow.errors import MetricError as MetricError
     from reflow.errors import OutputError as OutputError
     from reflow.errors import PriceError as PriceError
     from reflow.errors import ReflowError as ReflowError
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from reflow.flows.prices import read_prices as read_prices
     from reflow.flows.recompute import Recomputation as Recomputation
     from reflow.flows.recompute import recompute as recompute
+    from reflow.flows.recompute import recompute_each as recompute_each
+    from reflow.flows.recompute import recompute_many as recompute_many
     from reflow.ledger.ingest import ingest as ingest
     from reflow.ledger.ledger import Ledger as Ledger
     from reflow.network import NETWORKS as NETWORKS
@@ -51,6 +54,7 @@ _HOMES: Final = {
         "LabelError",
         "LedgerError",
         "MethodologyError",
+        "MetricError",
         "OutputError",
         "PriceError",
         "ReflowError",
@@ -59,7 +63,7 @@ _HOMES: Final = {
     "reflow.flows.methodology": ("Methodology",),
     "reflow.flows.output": ("write",),
     "reflow.flows.prices": ("Prices", "read_prices"),
-    "reflow.flows.recompute": ("Recomputation", "recompute"),
+    "reflow.flows.recompute": ("Recomputation", "recompute", "recompute_each", "recompute_many"),
     "reflow.ledger.ingest": ("ingest",),
     "reflow.ledger.ledger": ("Ledger",),
     "reflow.network": ("NETWORKS", "Network"),

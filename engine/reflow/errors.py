@@ -34,5 +34,9 @@ class MethodologyError(ReflowError):
     """A methodology is wrong: names the key, what was found and what is allowed."""
 
 
+class MetricError(ReflowError):
+    """A metric is asked for that the catalogue does not have."""
+
+
 class OutputError(ReflowError):
     """Results cannot be written where they were asked for."""

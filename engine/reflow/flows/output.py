@@ -58,6 +58,7 @@ def facts(result: Recomputation) -> dict[str, object]:
         "first_day": str(result.days[0]) if result.days else None,
         "last_day": str(result.days[-1]) if result.days else None,
         "metrics": len(result.metrics),
+        "selected": [metric.id for metric in result.metrics] if result.selected else None,
         "exchanges": {
             code: {"labelled": clusters.labelled[code], "accounts": clusters.accounts[code]}
             for code in clusters.accounts

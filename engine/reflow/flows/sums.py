@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from reflow.flows.active import active_accounts
-from reflow.flows.catalog import EX, INCL
+from reflow.flows.catalog import EX, INCL, sums_of
 from reflow.flows.days import Blocks, Range, whole_day_ranges
 from reflow.flows.kernels import Bools, Longs
 from reflow.flows.members import (
@@ -29,6 +29,7 @@ from reflow.flows.members import (
     read_members,
 )
 from reflow.flows.methodology import Methodology
+from reflow.flows.values import Series
 from reflow.progress import Progress, silent
 from reflow.resources import query
 from reflow.tables import columns, count, keep, rows
@@ -36,21 +37,18 @@ from reflow.tables import columns, count, keep, rows
 _WORKERS: Final = 4
 """Ranges worked on at once, at most; each has its rows in memory."""
 
-Series = dict[str, list[int]]
-"""Stem of a metric id to its value on each complete day: sat, or a number for counts."""
+ACTIVE: Final = ("active", "")
+"""Key of the numbers of active accounts."""
 
-_WITH_MINERS: Final = {
-    f"{way.lower()}{hop}": f"FlowMiner{way}{hop}HopAll" for hop in (0, 1) for way in ("Out", "In")
-}
-_OF_EXCHANGE: Final = {"gained": "FlowIn", "lost": "FlowOut", **_WITH_MINERS}
-"""Column of the queries' answers to the stem without its entity."""
+_Flow = tuple[tuple[str, str], int, int]
+"""(sums, entity), day, sat."""
 
 
 class _RangeSums(NamedTuple):
     """What one range adds, by the number of the day; the one after the last complete day is dropped in the end."""
 
-    flows: list[tuple[str, int, int]]
-    """(stem, day, sat)."""
+    flows: list[list[_Flow]]
+    """Of each methodology."""
     active: dict[int, int]
     balance: Longs
     """`[h, day]`: change of the end-of-day balance of S_h."""
@@ -60,41 +58,47 @@ def sum_flows(
     con: DuckDBPyConnection,
     blocks: Blocks,
     exchanges: Sequence[str],
-    methodology: Methodology,
+    methodologies: Sequence[Methodology],
     *,
+    active: bool = True,
     progress: Progress = silent,
-) -> Series:
-    """All series of METHODOLOGY section 6 that need owners: FlowMiner…, SplyMiner…, Flow… and AdrActCnt.
+) -> list[Series]:
+    """The sums that need owners, under each of the methodologies, which differ in what a pass over the ledger shares.
 
-    `con` has the temporary tables of `find_exchange_accounts` and `find_mining_accounts`; `exchanges` are
-    the codes with a label. Memory is bounded by the number of members and the rows of a few ranges of days.
-    `progress` counts transactions.
+    They may differ in `netting` and in `sender`, as long as all are `all_inputs` or none is: who is a member
+    is then the same. `con` has the temporary tables of `find_exchange_accounts` and `find_mining_accounts`;
+    `exchanges` are the codes with a label. Without `active` the numbers of active accounts, which no
+    methodology but the clock changes, are left out. Memory is bounded by the number of members and the rows of
+    a few ranges of days. `progress` counts transactions.
     """
     keep(con, "exchange", query("exchange_numbers"))
+    first = methodologies[0]
     members = read_members(
         con,
         blocks.day_of_tx,
-        ever=methodology.membership == "ever",
-        exact=methodology.one_hop == "exact",
-        exchanges_too=methodology.exchange_accounts_as_miners == "always",
+        ever=first.membership == "ever",
+        exact=first.one_hop == "exact",
+        exchanges_too=first.exchange_accounts_as_miners == "always",
     )
     ranges = list(whole_day_ranges(blocks))
 
     def sum_range(part: Range) -> _RangeSums:
         with con.cursor() as own:
-            return _sum_range(own, part, blocks.day_count, members, methodology, exchanges)
+            return _sum_range(own, part, blocks.day_count, members, methodologies, exchanges, active)
 
-    totals = _RangeSums([], {}, np.zeros((2, blocks.day_count + 1), np.int64))
+    totals = _RangeSums([[] for _ in methodologies], {}, np.zeros((2, blocks.day_count + 1), np.int64))
     pool = ThreadPoolExecutor(min(_WORKERS, count(con, "SELECT current_setting('threads')")))
     try:
         for part, found in zip(ranges, pool.map(sum_range, ranges), strict=True):
-            totals.flows.extend(found.flows)
+            for all_flows, flows in zip(totals.flows, found.flows, strict=True):
+                all_flows.extend(flows)
             totals.active.update(found.active)
             totals.balance[:] += found.balance
             progress("flows", part.last_tx + 1, ranges[-1].last_tx + 1)
     finally:
         pool.shutdown(cancel_futures=True)
-    return _series(totals, exchanges, blocks.day_count)
+    shared = _shared_series(totals, blocks.day_count, active)
+    return [shared | _flow_series(flows, exchanges, blocks.day_count) for flows in totals.flows]
 
 
 def _sum_range(
@@ -102,8 +106,9 @@ def _sum_range(
     part: Range,
     day_count: int,
     members: Members,
-    methodology: Methodology,
+    methodologies: Sequence[Methodology],
     exchanges: Sequence[str],
+    with_active: bool,
 ) -> _RangeSums:
     spending, paying = _postings(con, "debits", part), _postings(con, "credits", part)
     balance = np.zeros((2, day_count + 1), np.int64)
@@ -114,18 +119,18 @@ def _sum_range(
             members,
             first_tx=part.first_tx,
             days=part.days,
-            exact=methodology.one_hop == "exact",
+            exact=methodologies[0].one_hop == "exact",
             is_input=postings is spending,
             balance=balance,
         )
 
     (inputs, spent), (outputs, paid) = side(spending), side(paying)
-    active = active_accounts(part, spending, paying)
+    active = active_accounts(part, spending, paying) if with_active else {}
     of_exchange, mining = add_up_exchanges(spent, paid), _mining(inputs, outputs)
     con.register("transaction_sum", _transaction_sums(part, inputs, outputs, mining))
     con.register("exchange_sum", _exchange_sums(part, inputs, of_exchange))
     con.register("shared_sum", _shared_sums(part, inputs, outputs, of_exchange, mining))
-    return _RangeSums(list(_flows(con, methodology, exchanges)), active, balance)
+    return _RangeSums([list(_flows(con, each, exchanges)) for each in methodologies], active, balance)
 
 
 def _postings(con: DuckDBPyConnection, side: str, part: Range) -> Postings:
@@ -170,46 +175,39 @@ def _columns_at(part: Range, inputs: Sums, outputs: Sums, at: Longs) -> dict[str
     return columns
 
 
-def _flows(
-    con: DuckDBPyConnection, methodology: Methodology, exchanges: Sequence[str]
-) -> Iterator[tuple[str, int, int]]:
-    """(stem, day, sat) of everything that moved in the range."""
+def _flows(con: DuckDBPyConnection, methodology: Methodology, exchanges: Sequence[str]) -> Iterator[_Flow]:
+    """Everything that moved in the range."""
     sender: dict[str, object] = {"sender": methodology.sender}
     for row in rows(con, query("plain_flows"), sender):
-        yield from ((stem, row["day"], int(row[name])) for name, stem in _WITH_MINERS.items())
+        yield from (((name, ""), row["day"], int(row[name])) for name in sums_of("FlowMiner"))
     gross = methodology.netting == "gross"
     for row in rows(con, query("exchange_flows"), {**sender, "gross": gross}):
         code = EX if row["exchange"] < 0 else exchanges[row["exchange"]]
-        yield f"{_OF_EXCHANGE[row['series']]}{code}", row["day"], int(row["value"])
+        yield (row["series"], code), row["day"], int(row["value"])
 
 
-def _series(totals: _RangeSums, exchanges: Sequence[str], day_count: int) -> Series:
-    """Every series that can be known: those of an exchange need its label, those of all need one label at least."""
-    entities = (*exchanges, EX) if exchanges else ()
-    known = [
-        *_WITH_MINERS.values(),
-        *(f"{stem}{code}" for stem in _OF_EXCHANGE.values() for code in entities),
-    ]
-    days = range(day_count)
-    flows: defaultdict[str, Counter[int]] = defaultdict(Counter)
-    for stem, day, sat in totals.flows:
-        flows[stem][day] += sat
-    series = {stem: [flows[stem][day] for day in days] for stem in known}
-    series["AdrActCnt"] = [totals.active.get(day, 0) for day in days]
-    for hop in (0, 1):
-        series[f"SplyMiner{hop}HopAll"] = [int(sat) for sat in np.cumsum(totals.balance[hop])[:day_count]]
-        stem = f"FlowMiner{{}}{hop}HopAll"
-        series[stem.format("Net")] = _minus(series[stem.format("In")], series[stem.format("Out")])
-    if exchanges:
-        for way in ("In", "Out"):
-            series[f"Flow{way}{INCL}"] = [
-                sum(values)
-                for values in zip(*(series[f"Flow{way}{code}"] for code in exchanges), strict=True)
-            ]
-    for code in (*entities, *([INCL] if exchanges else [])):
-        series[f"FlowNet{code}"] = _minus(series[f"FlowIn{code}"], series[f"FlowOut{code}"])
+def _shared_series(totals: _RangeSums, day_count: int, active: bool) -> Series:
+    """What does not depend on who is said to have sent a transaction."""
+    series = {
+        (f"balance{hop}", ""): [int(sat) for sat in np.cumsum(totals.balance[hop])[:day_count]]
+        for hop in (0, 1)
+    }
+    if active:
+        series[ACTIVE] = [totals.active.get(day, 0) for day in range(day_count)]
     return series
 
 
-def _minus(left: Sequence[int], right: Sequence[int]) -> list[int]:
-    return [a - b for a, b in zip(left, right, strict=True)]
+def _flow_series(flows: Sequence[_Flow], exchanges: Sequence[str], day_count: int) -> Series:
+    """All flows that can be known: those of an exchange need its label, those of all need one label at least."""
+    with_miners, of_exchange = sums_of("FlowMiner"), sums_of("Flow")
+    entities = (*exchanges, EX) if exchanges else ()
+    known = [(name, "") for name in with_miners]
+    known += [(name, code) for name in (*of_exchange, *with_miners) for code in entities]
+    daily: defaultdict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+    for key, day, sat in flows:
+        daily[key][day] += sat
+    series = {key: [daily[key][day] for day in range(day_count)] for key in known}
+    for name in of_exchange if exchanges else ():
+        parts = (series[name, code] for code in exchanges)
+        series[name, INCL] = [sum(day) for day in zip(*parts, strict=True)]
+    return series

@@ -8,48 +8,53 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import accumulate
-from typing import Final
 
 from reflow.amounts import SCALE as SCALE
 from reflow.amounts import plain as plain
-from reflow.flows.catalog import Metric
+from reflow.flows.catalog import Metric, Ratio
 from reflow.flows.days import Blocks
 
-_WINDOW: Final = 30
+Series = dict[tuple[str, str], list[int]]
+"""Name of sums and entity, as the catalogue has them, to the value of each complete day: sat, or a number."""
 
 Values = list[int | None]
 
 
-def control_series(blocks: Blocks) -> dict[str, list[int]]:
-    """The control metrics that blocks alone decide, by stem: sat, or a number for counts (METHODOLOGY section 6)."""
+def control_series(blocks: Blocks) -> Series:
+    """The sums behind the control metrics that blocks alone decide (METHODOLOGY section 6)."""
     columns = blocks.columns
-    series = {
-        "BlkCnt": blocks.per_day(columns["size"] * 0 + 1),
-        "BlkSizeByte": blocks.per_day(columns["size"]),
-        "TxCnt": blocks.per_day(columns["tx_count"] - 1),
-        "TxTfrCnt": blocks.per_day(columns["transfer_count"]),
-        "TxTfrVal": blocks.per_day(columns["transfer_value"]),
-        "FeeTot": blocks.per_day(columns["fees"]),
-        "IssTot": blocks.per_day(columns["issuance"]),
-        "Rev": blocks.per_day(columns["issuance"] + columns["fees"]),
+    sums = {
+        "blocks": blocks.per_day(columns["size"] * 0 + 1),
+        "transactions": blocks.per_day(columns["tx_count"] - 1),
+        "revenue": blocks.per_day(columns["issuance"] + columns["fees"]),
     }
-    return {**series, "SplyCur": list(accumulate(series["IssTot"]))}
+    for name in ("size", "transfer_count", "transfer_value", "fees", "issuance"):
+        sums[name] = blocks.per_day(columns[name])
+    sums["supply"] = list(accumulate(sums["issuance"]))
+    return {(name, ""): values for name, values in sums.items()}
 
 
 def metric_values(
-    metric: Metric, series: Mapping[str, Sequence[int]], days: Sequence[date], usd: Mapping[date, Decimal]
+    metric: Metric, series: Series, days: Sequence[date], usd: Mapping[date, Decimal]
 ) -> Values:
-    """The daily values of one metric; None throughout when its series is not known (METHODOLOGY 9.10)."""
-    if metric.unit == "ratio":
-        return _ratio(metric, series)
-    known = series.get(metric.stem)
+    """The daily values of one metric; None throughout when its sums are not known (METHODOLOGY 9.10)."""
+    known = _sums(metric, series)
     if known is None:
         return [None] * len(days)
+    if metric.ratio:
+        return _ratio(metric.ratio, known, series[metric.ratio.of, ""])
     if metric.unit == "native":
         return list(known)
     if metric.unit == "USD":
         return [_in_usd(sat, usd.get(day)) for sat, day in zip(known, days, strict=True)]
     return [number * SCALE for number in known]
+
+
+def _sums(metric: Metric, series: Series) -> list[int] | None:
+    known = series.get((metric.sums, metric.entity))
+    if known is None or not metric.minus:
+        return known
+    return [a - b for a, b in zip(known, series[metric.minus, metric.entity], strict=True)]
 
 
 def divide(numerator: int, denominator: int) -> int:
@@ -65,15 +70,11 @@ def _in_usd(sat: int, price: Decimal | None) -> int | None:
     return divide(sat * numerator, denominator)
 
 
-def _ratio(metric: Metric, series: Mapping[str, Sequence[int]]) -> Values:
-    """MOMR is of the day; MRI is a percentage of 30 days, and nothing before there are 30."""
-    flow, revenue = series[f"FlowMinerOut{metric.hop}HopAll"], series["Rev"]
-    if metric.family == "MOMR":
-        return [_share(a, b) for a, b in zip(flow, revenue, strict=True)]
-    values: Values = []
-    for end in range(1, len(flow) + 1):
-        window = slice(end - _WINDOW, end)
-        values.append(_share(100 * sum(flow[window]), sum(revenue[window])) if end >= _WINDOW else None)
+def _ratio(ratio: Ratio, sums: Sequence[int], of: Sequence[int]) -> Values:
+    values: Values = [None] * min(ratio.days - 1, len(sums))
+    for end in range(ratio.days, len(sums) + 1):
+        window = slice(end - ratio.days, end)
+        values.append(_share(ratio.factor * sum(sums[window]), sum(of[window])))
     return values
 
 
