@@ -205,6 +205,27 @@ def test_pools_tells_blocks_rewards_and_flows(demo: dict[str, Any], ledger: Path
     assert "no ledger there" in fails("pools", tmp_path / "none.duckdb")
 
 
+def test_clusters_tells_how_accounts_were_found(demo: dict[str, Any], ledger: Path, tmp_path: Path) -> None:
+    options = ("clusters", ledger, "--labels", demo["files"]["labels"])
+    told = json.loads(run(*options, "--json").stdout)
+    run_json = json.loads(demo["files"]["run.json"].read_text())
+    assert run_json["exchanges"] == {
+        cluster["entity"]: {"labelled": cluster["labelled"], "accounts": cluster["accounts"]}
+        for cluster in told["clusters"]
+    }
+    assert (told["leaps"], told["files"]) == ([], [])
+    assert sum(cluster["coinjoins"] for cluster in told["clusters"]) > 0
+    done = run(*options, "--out", tmp_path, "--graph-accounts", 1)
+    assert done.returncode == 0
+    assert str(tmp_path / "accounts.csv") in done.stdout
+    assert done.stderr.splitlines()[0].startswith(
+        "reflow: warning: BFX has more accounts than --graph-accounts"
+    )
+    [line] = [line for line in done.stdout.splitlines() if line.split()[:1] == ["BNB"]]
+    assert told["clusters"][2]["balance"] in line
+    assert "labels.csv: cannot read" in fails(*options[:2], "--labels", tmp_path / "labels.csv")
+
+
 def test_a_password_never_appears(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

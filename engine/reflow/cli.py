@@ -272,6 +272,49 @@ def pools(
         summary.tell_pools(report)
 
 
+@app.command(
+    cls=_ManyFiles,
+    epilog="Example: reflow clusters main.duckdb --labels labels/exchanges.csv --out clusters",
+)
+def clusters(
+    ledger: LedgerArgument,
+    labels: LabelsOption,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write accounts, conflicts, CoinJoins and graphs there."),
+    ] = None,
+    growth: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Warn of a round that adds more than N times a cluster's size."
+        ),
+    ] = 10,
+    graph_accounts: Annotated[
+        int, typer.Option(min=0, metavar="N", help="No graph of a cluster with more accounts than that.")
+    ] = 100_000,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell how the accounts of each exchange were found: labels, rounds of the closure, conflicts, suspicions."""
+    from reflow.entities.cluster_report import facts, report_clusters
+    from reflow.entities.labels import read_labels
+    from reflow.ledger.ledger import Ledger
+
+    with (
+        Ledger.open(ledger, read_only=True, memory=memory, threads=threads) as opened,
+        console.stage_progress(quiet=as_json) as progress,
+    ):
+        owners = read_labels(labels, opened.network)
+        report = report_clusters(
+            opened, owners, growth=growth, out=out, graph_accounts=graph_accounts, progress=progress
+        )
+    if as_json:
+        console.say_json(facts(report))
+    else:
+        summary.tell_clusters(report)
+
+
 @app.command(epilog="Example: reflow demo demo-folder")
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put everything.")] = Path(

@@ -7,6 +7,7 @@ from reflow.amounts import plain
 from reflow.console import complain, say, say_table
 
 if TYPE_CHECKING:
+    from reflow.entities.cluster_report import ClusterReport
     from reflow.entities.labels import LabelReport
     from reflow.entities.pools import PoolReport
     from reflow.flows.recompute import Recomputation
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _MATRIX_COLUMNS = 4
 """Exchanges in a table for a person; files have all."""
+_CONFLICTS_SHOWN = 20
+"""Claims in conflict that a person is shown; files have all."""
 
 
 def tell_ingest(ledger: Path, result: "IngestResult") -> None:
@@ -84,6 +87,45 @@ def tell_pools(report: "PoolReport") -> None:
         say_table(("pool", *exchanges), flows, title=title)
     for file in report.files:
         say(f"written       {file}")
+
+
+def tell_clusters(report: "ClusterReport") -> None:
+    """Every cluster with its rounds, the conflicts, where the files are, and what looks wrong."""
+    columns = (
+        "exchange",
+        "labelled",
+        "accounts",
+        "holds",
+        "conflicts",
+        "CoinJoins skipped",
+        "joined by round",
+    )
+    rows = [
+        (
+            cluster.entity,
+            f"{cluster.labelled:,}",
+            f"{cluster.accounts:,}",
+            plain(cluster.balance),
+            f"{cluster.conflicts:,}",
+            f"{cluster.coinjoins:,}",
+            " + ".join(f"{joined:,}" for joined in cluster.joined) or "none",
+        )
+        for cluster in report.clusters
+    ]
+    say_table(columns, rows, title="Clusters")
+    for claim in report.conflicts[:_CONFLICTS_SHOWN]:
+        by = f"{claim.txid} (height {claim.height:,}) and {claim.claims - 1:,} more"
+        say(f"conflict      account {claim.account} claimed by {claim.entity} in round {claim.round}: {by}")
+    if len(report.conflicts) > _CONFLICTS_SHOWN:
+        say(
+            f"conflict      {len(report.conflicts) - _CONFLICTS_SHOWN:,} claims more: --out or --json tells all"
+        )
+    for file in report.files:
+        say(f"written       {file}")
+    for entity in report.without_graph:
+        complain(f"warning: {entity} has more accounts than --graph-accounts: no graph")
+    for leap in report.leaps:
+        complain(f"warning: {leap.warning()}")
 
 
 def tell_demo(result: "DemoResult") -> None:
