@@ -253,7 +253,7 @@ def ingest_harmed(folder: Path, intact: Path, name: str, bit: int) -> ReflowErro
 def test_no_flipped_bit_passes_in_a_blk_file(tmp_path: Path, intact: Path, data: st.DataObject) -> None:
     """The last block's header aside: a flipped bit there makes another block, and nothing stands on it to tell.
 
-    And, of genesis, which is not in the ledger, its transaction and the size of its frame: no other block is lost by it.
+    Of genesis, which is not in the ledger, the transaction and the frame's size: no other block is lost by them.
     """
     size = (intact / "blk00000.dat").stat().st_size
     last = size - len(simulation().blocks[130].raw)
