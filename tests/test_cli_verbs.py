@@ -15,7 +15,9 @@ import duckdb
 import pytest
 
 from command import run
+from reflow.network import REGTEST
 from reflow.resources import folder
+from reflow.script import address_of
 
 PASSWORD = "s3cret-word"
 
@@ -119,6 +121,37 @@ def test_labels_check_counts(demo: dict[str, Any]) -> None:
     done = run("labels", "check", demo["files"]["labels"], "--network", "regtest")
     assert (done.returncode, done.stderr) == (0, "")
     assert any(line.split()[:2] == ["BNB", "exchange"] for line in done.stdout.splitlines())
+
+
+def test_labels_check_tells_what_a_ledger_never_saw(
+    demo: dict[str, Any], ledger: Path, tmp_path: Path
+) -> None:
+    unused = address_of(b"\x00\x14" + bytes(20), REGTEST)
+    (tmp_path / "more.csv").write_text(f"address,entity\n{unused},BNB\n")
+    options = ("labels", "check", "--ledger", ledger, demo["files"]["labels"], tmp_path / "more.csv")
+    told = json.loads(run(*options, "--json").stdout)
+    assert told["unseen"] == {"exchange": {"BNB": [unused]}}
+    done = run(*options)
+    assert (done.returncode, done.stderr) == (0, "")
+    never = {tuple(line.split()[:4]) for line in done.stdout.splitlines()}
+    assert {("BNB", "exchange", "3", "1"), ("BFX", "exchange", "2", "0")} <= never
+    assert "ledger of network regtest, expected main" in fails(*options, "--network", "main")
+
+
+@pytest.mark.parametrize("verb", ["recompute", "pools", "clusters"])
+def test_the_later_label_file_decides_on_request(
+    demo: dict[str, Any], ledger: Path, tmp_path: Path, verb: str
+) -> None:
+    labels = demo["files"]["labels"]
+    (tmp_path / "mine.csv").write_text(labels.read_text().replace(",BNB,", ",NEW,"))
+    out = ["--out", tmp_path / "out"]
+    assert "is NEW (exchange) here, but BNB (exchange) in" in fails(
+        verb, ledger, "--labels", labels, tmp_path / "mine.csv", *out
+    )
+    done = run(verb, ledger, "--labels", labels, tmp_path / "mine.csv", *out, "--prefer-later", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '"NEW"' in done.stdout
+    assert '"BNB"' not in done.stdout
 
 
 def test_labels_check_passes_what_ships() -> None:

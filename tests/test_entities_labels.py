@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from economy import coinbase, ledger_of, on_day, pay
 from reflow.entities.label import exchange_entity, exchange_names
 from reflow.entities.labels import SCHEMA, Labels, check_labels, read_labels
 from reflow.errors import LabelError
@@ -125,6 +126,55 @@ def test_a_conflict_names_both_places(tmp_path: Path) -> None:
     with pytest.raises(LabelError) as caught:
         read_labels([one, two], MAIN)
     assert str(caught.value) == f"{two}:2: {A} is KRK (exchange) here, but BNB (exchange) in {one}:3"
+
+
+def test_the_later_file_decides_on_request(tmp_path: Path) -> None:
+    one = write(tmp_path, f"address,entity\n{A},BNB\n{B},KRK\n", "one.csv")
+    two = write(tmp_path, f"address,entity,category\n{A},GEM,\n{B},KRK,custodian\n{A},GEM,\n", "two.csv")
+    three = write(tmp_path, f"address,entity\n{A},BNB\n", "three.csv")
+    labels = read_labels([one, two], MAIN, prefer_later=True)
+    assert owners(labels) == {A: ("GEM", "exchange"), B: ("KRK", "custodian")}
+    assert owners(read_labels([two, one], MAIN, prefer_later=True)) == {
+        A: ("BNB", "exchange"),
+        B: ("KRK", "exchange"),
+    }
+    assert owners(read_labels([one, two, three], MAIN, prefer_later=True))[A] == ("BNB", "exchange")
+    report = check_labels([one, two], MAIN, prefer_later=True)
+    assert report.errors == []
+    assert report.counts == {"custodian": {"KRK": 1}, "exchange": {"GEM": 1}}
+    assert report.overridden == [
+        f"{two}:2: {A} is GEM (exchange) here, which replaces BNB (exchange) in {one}:2",
+        f"{two}:3: {B} is KRK (custodian) here, which replaces KRK (exchange) in {one}:3",
+    ]
+    assert len(check_labels([one, two], MAIN).errors) == 2
+
+
+def test_a_file_that_contradicts_itself_is_an_error_on_any_request(tmp_path: Path) -> None:
+    one = write(tmp_path, f"address,entity\n{A},BNB\n", "one.csv")
+    two = write(tmp_path, f"address,entity\n{A},KRK\n{A},BNB\n", "two.csv")
+    with pytest.raises(
+        LabelError, match=r"two\.csv:3: .* is BNB \(exchange\) here, but KRK .* in .*two\.csv:2"
+    ):
+        read_labels([one, two], MAIN, prefer_later=True)
+
+
+def test_spelling_is_of_what_is_left(tmp_path: Path) -> None:
+    one = write(tmp_path, f"address,entity\n{A},Abc\n", "one.csv")
+    two = write(tmp_path, f"address,entity\n{A},ABC\n{B},ABC\n", "two.csv")
+    assert read_labels([one, two], MAIN, prefer_later=True).exchanges() == ["ABC"]
+    assert len(check_labels([one, two], MAIN).errors) == 2
+
+
+def test_labels_that_a_ledger_has_never_seen(tmp_path: Path) -> None:
+    path = write(tmp_path, f"address,entity,category\n{A},BNB,\n{B},BNB,\n{C},F2Pool,pool\n")
+    paid, in_coinbase = (account_of(script_of(address, MAIN)) for address in (B, C))
+    block = on_day(0, coinbase((in_coinbase, 0), (7, 50)), pay([(7, 5)], [(paid, 5)]))
+    with ledger_of([block]) as ledger:
+        assert check_labels([path], MAIN, ledger=ledger).unseen == {"exchange": {"BNB": [A]}}
+    with ledger_of([]) as ledger:
+        nothing = check_labels([path], MAIN, ledger=ledger).unseen
+    assert nothing == {"exchange": {"BNB": sorted([A, B])}, "pool": {"F2Pool": [C]}}
+    assert check_labels([path], MAIN).unseen is None
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -64,6 +64,10 @@ LabelsOption = Annotated[
     list[Path],
     typer.Option(metavar="FILE...", help="Label files, CSV or TagPack YAML; may be given again."),
 ]
+PreferLaterOption = Annotated[
+    bool,
+    typer.Option("--prefer-later", help="Where label files contradict each other, the later file decides."),
+]
 NetworkOption = Annotated[
     Network | None,
     typer.Option(
@@ -170,14 +174,29 @@ def _source(datadir: Path | None, rpc: str | None, cookie: Path | None, network:
 def labels_check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Label files, CSV or TagPack YAML.")],
     network: Annotated[
-        Network, typer.Option(parser=_network, metavar="NAME", help=f"One of {', '.join(NETWORKS)}.")
-    ] = "main",  # type: ignore[assignment]  # the parser makes a Network of it
+        Network | None,
+        typer.Option(
+            parser=_network,
+            metavar="NAME",
+            help=f"One of {', '.join(NETWORKS)}; that of the ledger, or main, if left out.",
+        ),
+    ] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(metavar="LEDGER", help="Tell the labels that this ledger has never seen.")
+    ] = None,
+    prefer_later: PreferLaterOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Tell what is in label files, and everything that is wrong with them."""
     from reflow.entities.labels import check_labels
 
-    report = check_labels(files, network)
+    if ledger is None:
+        report = check_labels(files, network or NETWORKS["main"], prefer_later=prefer_later)
+    else:
+        from reflow.ledger.ledger import Ledger
+
+        with Ledger.open(ledger, network, read_only=True) as opened:
+            report = check_labels(files, opened.network, prefer_later=prefer_later, ledger=opened)
     if as_json:
         console.say_json(report._asdict())
     else:
@@ -201,6 +220,7 @@ def recompute(
     methodology: Annotated[
         str, typer.Option(metavar="PRESET|FILE.toml", help="A preset's name, or a file with parameters.")
     ] = "reference",
+    prefer_later: PreferLaterOption = False,
     memory: MemoryOption = None,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
@@ -219,7 +239,7 @@ def recompute(
         Ledger.open(ledger, read_only=True, memory=memory, threads=threads) as opened,
         console.stage_progress(quiet=as_json) as progress,
     ):
-        owners = read_labels(labels, opened.network)
+        owners = read_labels(labels, opened.network, prefer_later=prefer_later)
         result = run(opened, owners, prices=dollars, methodology=chosen, progress=progress)
     files = write(result, out)
     if as_json:
@@ -249,6 +269,7 @@ def pools(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write pools.csv, blocks.csv and matrix.csv there.")
     ] = None,
+    prefer_later: PreferLaterOption = False,
     memory: MemoryOption = None,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
@@ -264,7 +285,7 @@ def pools(
         console.stage_progress(quiet=as_json) as progress,
     ):
         data = read_pools(pool_files, opened.network)
-        owners = read_labels(labels, opened.network) if labels else None
+        owners = read_labels(labels, opened.network, prefer_later=prefer_later) if labels else None
         report = report_pools(opened, data, owners, out=out, progress=progress)
     if as_json:
         console.say_json(facts(report))
@@ -292,6 +313,7 @@ def clusters(
     graph_accounts: Annotated[
         int, typer.Option(min=0, metavar="N", help="No graph of a cluster with more accounts than that.")
     ] = 100_000,
+    prefer_later: PreferLaterOption = False,
     memory: MemoryOption = None,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
@@ -305,7 +327,7 @@ def clusters(
         Ledger.open(ledger, read_only=True, memory=memory, threads=threads) as opened,
         console.stage_progress(quiet=as_json) as progress,
     ):
-        owners = read_labels(labels, opened.network)
+        owners = read_labels(labels, opened.network, prefer_later=prefer_later)
         report = report_clusters(
             opened, owners, growth=growth, out=out, graph_accounts=graph_accounts, progress=progress
         )

@@ -34,13 +34,23 @@ def tell_ingest(ledger: Path, result: "IngestResult") -> None:
 
 
 def tell_labels(report: "LabelReport") -> None:
-    """Every entity with its number of accounts, then all that is wrong."""
+    """Every entity with its number of accounts, then what a later file replaced and all that is wrong."""
+    unseen = report.unseen or {}
     rows = [
-        (entity, category, f"{count:,}", "not in exchange-names.csv" if entity in report.unknown else "")
+        (
+            entity,
+            category,
+            f"{count:,}",
+            *([] if report.unseen is None else [f"{len(unseen.get(category, {}).get(entity, [])):,}"]),
+            "not in exchange-names.csv" if entity in report.unknown and category == "exchange" else "",
+        )
         for category, entities in report.counts.items()
         for entity, count in entities.items()
     ]
-    say_table(("entity", "category", "accounts", ""), rows)
+    never = () if report.unseen is None else ("never seen on chain",)
+    say_table(("entity", "category", "accounts", *never, ""), rows)
+    for line in report.overridden:
+        say(f"replaced      {line}")
     for error in report.errors:
         complain(error)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
@@ -15,6 +15,9 @@ from reflow.entities.label_csv import read_csv
 from reflow.errors import LabelError
 from reflow.network import Network
 from reflow.script import account_of
+
+if TYPE_CHECKING:
+    from reflow.ledger.ledger import Ledger
 
 SCHEMA: Final = {
     "account": pl.Int64,
@@ -48,44 +51,77 @@ class LabelReport(NamedTuple):
     """Exchanges that labels/exchange-names.csv does not know: new ones, or codes with a typing error."""
     errors: list[str]
     """All that is wrong, one line each; labels with an error are not counted."""
+    overridden: list[str]
+    """Labels that a later file replaced, one line each: none unless later files are preferred."""
+    unseen: dict[str, dict[str, list[str]]] | None
+    """Labelled addresses that no output of a ledger pays, by category and entity; None without a ledger."""
 
 
-def read_labels(paths: Iterable[str | Path], network: Network) -> Labels:
+def read_labels(paths: Iterable[str | Path], network: Network, *, prefer_later: bool = False) -> Labels:
     """Read label files, CSV or TagPack YAML (`.yaml`, `.yml`), into one table.
 
+    The same fact in several places is one fact. Where two files give an address to different owners, that is an
+    error, or with `prefer_later` the file that comes later decides; a file that contradicts itself is always an
+    error (METHODOLOGY 9.12).
     Raises LabelError, naming file and line, for the first thing that is wrong: an address with a bad checksum
     or of another network, one address under two entities, an unknown or missing column, a wrong number of
     fields, an entity that cannot be part of a metric id.
     """
-    labels, errors = _merge(_read_all(paths, network))
+    labels, errors, _ = _merge(_read_all(paths, network), prefer_later)
     if errors:
         raise errors[0]
     return _table(labels)
 
 
-def check_labels(paths: Iterable[str | Path], network: Network) -> LabelReport:
-    """Read label files as `read_labels` does, but tell all that is in them and all that is wrong."""
-    labels, errors = _merge(_read_all(paths, network))
+def check_labels(
+    paths: Iterable[str | Path],
+    network: Network,
+    *,
+    prefer_later: bool = False,
+    ledger: "Ledger | None" = None,
+) -> LabelReport:
+    """Read label files as `read_labels` does, but tell all that is in them and all that is wrong.
+
+    With a `ledger` also which of the addresses never appear in it.
+    """
+    labels, errors, overridden = _merge(_read_all(paths, network), prefer_later)
     counter = Counter((label.category, label.entity) for label in labels.values())
     counts: dict[str, dict[str, int]] = {}
     for (category, entity), count in sorted(counter.items()):
         counts.setdefault(category, {})[entity] = count
     unknown = sorted(set(counts.get(EXCHANGE, ())) - set(exchange_names().values()))
-    return LabelReport(counts, unknown, [str(error) for error in errors])
+    unseen = None if ledger is None else _unseen(ledger, _table(labels))
+    return LabelReport(counts, unknown, [str(error) for error in errors], overridden, unseen)
 
 
-def _read_all(paths: Iterable[str | Path], network: Network) -> Iterator[Label | LabelError]:
+def _unseen(ledger: "Ledger", labels: Labels) -> dict[str, dict[str, list[str]]]:
+    from reflow.entities.unseen import unseen_labels
+
+    entities: dict[str, dict[str, list[str]]] = {}
+    for address, entity, category in unseen_labels(ledger, labels).iter_rows():
+        entities.setdefault(category, {}).setdefault(entity, []).append(address)
+    return entities
+
+
+def _read_all(paths: Iterable[str | Path], network: Network) -> Iterator[list[Label | LabelError]]:
+    """What is in each file, one after the other."""
     for path in map(Path, paths):
-        text = label_text(path)
-        if isinstance(text, LabelError):
-            yield text
-        elif path.suffix.lower() in (".yaml", ".yml"):
-            # Importing yaml takes longer than reading a small CSV file.
-            from reflow.entities.tagpack import read_tagpack
+        with _collector_paused():
+            entries = list(_read(path, network))
+        yield entries
 
-            yield from read_tagpack(path, text, network)
-        else:
-            yield from read_csv(path, text, network)
+
+def _read(path: Path, network: Network) -> Iterator[Label | LabelError]:
+    text = label_text(path)
+    if isinstance(text, LabelError):
+        yield text
+    elif path.suffix.lower() in (".yaml", ".yml"):
+        # Importing yaml takes longer than reading a small CSV file.
+        from reflow.entities.tagpack import read_tagpack
+
+        yield from read_tagpack(path, text, network)
+    else:
+        yield from read_csv(path, text, network)
 
 
 def label_text(path: Path) -> str | LabelError:
@@ -101,27 +137,42 @@ def label_text(path: Path) -> str | LabelError:
         return LabelError(f"{path}:{line}: not UTF-8")
 
 
-def _merge(read: Iterable[Label | LabelError]) -> tuple[dict[bytes, Label], list[LabelError]]:
-    """Labels by scriptPubKey, and all that is wrong; the same label twice is one label."""
+def _merge(
+    files: Iterable[Iterable[Label | LabelError]], prefer_later: bool
+) -> tuple[dict[bytes, Label], list[LabelError], list[str]]:
+    """Labels by scriptPubKey, all that is wrong, and what a later file replaced; the same label twice is one label."""
     labels: dict[bytes, Label] = {}
-    spellings: dict[str, Label] = {}
     errors: list[LabelError] = []
-    with _collector_paused():
-        entries = list(read)
-    for label in entries:
-        if isinstance(label, LabelError):
-            errors.append(label)
-            continue
-        first = labels.setdefault(label.script, label)
-        if (first.entity, first.category) != (label.entity, label.category):
+    overridden: list[str] = []
+    for entries in files:
+        own: dict[bytes, Label] = {}
+        for label in entries:
+            if isinstance(label, LabelError):
+                errors.append(label)
+                continue
+            first = own.setdefault(label.script, label)
+            if first is label:
+                first = labels.setdefault(label.script, label)
+            if (first.entity, first.category) == (label.entity, label.category):
+                continue
             found = f"{label.place}: {label.address} is {_owner(label)} here"
-            errors.append(LabelError(f"{found}, but {_owner(first)} in {first.place}"))
+            if prefer_later and own[label.script] is label:
+                del labels[label.script]
+                labels[label.script] = label
+                overridden.append(f"{found}, which replaces {_owner(first)} in {first.place}")
+            else:
+                errors.append(LabelError(f"{found}, but {_owner(first)} in {first.place}"))
+    return labels, [*errors, *_spelling_errors(labels.values())], overridden
+
+
+def _spelling_errors(labels: Iterable[Label]) -> Iterator[LabelError]:
+    spellings: dict[str, Label] = {}
+    for label in labels:
         if label.category == EXCHANGE:
             first = spellings.setdefault(label.entity.lower(), label)
             if first.entity != label.entity:
                 found = f"{label.place}: exchange {label.entity} is written {first.entity} in {first.place}"
-                errors.append(LabelError(f"{found}; metric ids must differ in more than case"))
-    return labels, errors
+                yield LabelError(f"{found}; metric ids must differ in more than case")
 
 
 @contextmanager
