@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from command import run
+from reflow.flows.catalog import catalog
 from reflow.network import REGTEST
 from reflow.resources import folder
 from reflow.script import address_of
@@ -115,6 +116,44 @@ def test_recompute_tells_scripts_what_run_json_has(
         str(tmp_path / name) for name in ("metrics.csv", "metrics.parquet", "run.json")
     ]
     assert told == json.loads((tmp_path / "run.json").read_text())
+
+
+def test_recompute_several_methodologies_and_some_metrics(
+    demo: dict[str, Any], ledger: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.toml").write_text('sender = "pro_rata"\nnetting = "gross"\n')
+    labels = ["--labels", demo["files"]["labels"]]
+    several = ["--methodology", "reference", "--methodology", tmp_path / "mine.toml"]
+    some = ["--metrics", "FlowMinerOut1HopAllEx*,MOMR", "--metrics", "BlkCnt"]
+    done = run("recompute", ledger, *labels, *several, *some, "--out", tmp_path / "out", "--json")
+    results = json.loads(done.stdout)["results"]
+    ids = ["FlowMinerOut1HopAllExNtv", "FlowMinerOut1HopAllExUSD", "BlkCnt", "MOMR"]
+    assert list(results) == ["reference", "mine"]
+    for name, told in results.items():
+        folder = tmp_path / "out" / name
+        assert told["files"][0] == str(folder / "metrics.csv")
+        assert told["selected"] == ids
+        assert told["methodology"]["sender"] == ("pro_rata" if name == "mine" else "any_input")
+        assert (folder / "metrics.csv").read_text().startswith(f"time,{','.join(ids)}\n")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mine", "reference"]
+    wrong = ["--metrics", "FlowMinerOut2Hop*", "--out", tmp_path / "no"]
+    assert "no metric is called FlowMinerOut2Hop*" in fails("recompute", ledger, *labels, *wrong)
+    assert not (tmp_path / "no").exists()
+
+
+def test_metrics_lists_the_catalogue(tmp_path: Path) -> None:
+    labels = tmp_path / "l.csv"
+    labels.write_text("address,entity\n1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa,NEW\n")
+    told = json.loads(run("metrics", "--labels", labels, "--json").stdout)
+    assert [metric["id"] for metric in told["metrics"]] == [metric.id for metric in catalog(["NEW"])]
+    assert sum(metric["seed"] for metric in told["metrics"]) == 44
+    assert told["presets"]["labels_only"]["clusters"] == "labels_only"
+    assert len(json.loads(run("metrics", "--seeds", "--json").stdout)["metrics"]) == 44
+    lines = run("metrics", "FlowMinerIn0HopAll*Ntv", "--labels", labels).stdout.splitlines()
+    listed = {line.split()[0]: line for line in lines if "native" in line}
+    assert list(listed) == [f"FlowMinerIn0HopAll{code}Ntv" for code in ("Ex", "NEW", "")]
+    assert listed["FlowMinerIn0HopAllExNtv"].endswith(" seed ")
+    assert "no metric is called blkcnt" in fails("metrics", "blkcnt")
 
 
 def test_labels_check_counts(demo: dict[str, Any]) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from command import VERBS, options
-from reflow.flows.methodology import ALLOWED
+from reflow.flows import catalog_page
+from reflow.flows.catalog import catalog
+from reflow.flows.methodology import ALLOWED, PRESETS
 from reflow.ledger.rows import SCHEMAS
 from surroundings import ROOT
 
@@ -59,8 +61,26 @@ def test_the_readme_gives_the_two_commands_that_ci_runs() -> None:
 
 def test_every_parameter_is_explained_with_its_values_the_default_first() -> None:
     page = (ROOT / "docs" / "methodology.md").read_text(encoding="utf-8")
+    page = page.split("\n## Parameters\n")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| `([a-z_0-9]+)` \| ([^|]+) \|", page, flags=re.MULTILINE))
     assert {key: tuple(re.findall("`([a-z_0-9]+)`", values)) for key, values in rows.items()} == ALLOWED
+
+
+def test_the_page_of_metrics_is_the_catalogue() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert text == catalog_page.page()
+    shapes = [
+        name.replace("{h}", "[01]").replace("{e}", "(NEW|Ex)") for name in re.findall(r"`([^`]+)`", text)
+    ]
+    ids = [metric.id for metric in catalog(["NEW"])]
+    assert [id_ for id_ in ids if not any(re.fullmatch(shape, id_) for shape in shapes)] == []
+
+
+def test_every_preset_is_justified() -> None:
+    page = (ROOT / "docs" / "methodology.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([a-z_]+)` \|", page.split("\n## Presets\n")[1], flags=re.MULTILINE) == list(
+        PRESETS
+    )
 
 
 def test_every_library_has_a_reason() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from economies import methodologies
 from reflow.errors import MethodologyError
-from reflow.flows.methodology import ALLOWED, PRESETS, PURPOSES, REFERENCE, Methodology
+from reflow.flows.methodology import ALLOWED, PRESETS, PURPOSES, REFERENCE, Methodology, read_all
 
 
 def test_reference_is_the_contract() -> None:
@@ -123,3 +123,13 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_a_wrong_value_in_python() -> None:
     with pytest.raises(MethodologyError, match="clock = 'noon', expected one of mediantime, header"):
         Methodology(clock="noon")  # type: ignore[arg-type]
+
+
+def test_several_have_names_of_their_own(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.toml").write_text('sender = "min_net"')
+    mine = str(tmp_path / "a" / "mine.toml")
+    assert read_all(["strict", mine]) == {"strict": PRESETS["strict"], "mine": Methodology(sender="min_net")}
+    with pytest.raises(MethodologyError, match="a second methodology called mine, expected different names"):
+        read_all([mine, str(tmp_path / "b" / "mine.toml")])

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from reflow import __version__, console, summary
 from reflow.errors import ReflowError
+from reflow.flows.methodology import PRESETS, PURPOSES
 from reflow.network import NETWORKS, Network
 
 INTERRUPTED = 130
@@ -218,8 +219,20 @@ def recompute(
         typer.Option(metavar="FILE", help="CSV or Parquet with time and PriceUSD; else no USD metrics."),
     ] = None,
     methodology: Annotated[
-        str, typer.Option(metavar="PRESET|FILE.toml", help="A preset's name, or a file with parameters.")
-    ] = "reference",
+        list[str] | None,
+        typer.Option(
+            metavar="PRESET|FILE.toml",
+            help=f"One of {', '.join(PRESETS)}, or a file with parameters; given several times, DIR/NAME "
+            "has the results of each.",
+        ),
+    ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="IDS",
+            help="Only these: ids, or patterns such as 'FlowMinerIn0HopAll*', with commas; may be given again.",
+        ),
+    ] = None,
     prefer_later: PreferLaterOption = False,
     memory: MemoryOption = None,
     threads: ThreadsOption = None,
@@ -227,25 +240,71 @@ def recompute(
 ) -> None:
     """Compute every daily metric into DIR: metrics.csv, metrics.parquet and run.json."""
     from reflow.entities.labels import read_labels
-    from reflow.flows.methodology import Methodology
+    from reflow.flows.methodology import read_all
     from reflow.flows.output import facts, write
     from reflow.flows.prices import read_prices
-    from reflow.flows.recompute import recompute as run
+    from reflow.flows.recompute import recompute_each
     from reflow.ledger.ledger import Ledger
 
-    chosen = Methodology.read(methodology)
+    chosen = read_all(methodology or ["reference"])
+    folders = {name: out / name if len(chosen) > 1 else out for name in chosen}
+    written: dict[str, Any] = {}
     dollars = read_prices(prices) if prices else None
     with (
         Ledger.open(ledger, read_only=True, memory=memory, threads=threads) as opened,
         console.stage_progress(quiet=as_json) as progress,
     ):
         owners = read_labels(labels, opened.network, prefer_later=prefer_later)
-        result = run(opened, owners, prices=dollars, methodology=chosen, progress=progress)
-    files = write(result, out)
+        for result in recompute_each(
+            opened,
+            owners,
+            list(chosen.values()),
+            prices=dollars,
+            metrics=metrics or (),
+            progress=progress,
+        ):
+            for name in (name for name, one in chosen.items() if one == result.methodology):
+                written[name] = result._replace(values={}), write(result, folders[name])
     if as_json:
-        console.say_json(facts(result) | {"files": files})
+        told = {name: facts(written[name][0]) | {"files": written[name][1]} for name in chosen}
+        console.say_json({"results": told} if len(told) > 1 else next(iter(told.values())))
     else:
-        summary.tell_recomputation(result, files)
+        for name in chosen:
+            summary.tell_recomputation(*written[name])
+
+
+@app.command(
+    "metrics", epilog="Example: reflow metrics 'FlowMinerOut1HopAll*Ntv' --labels labels/exchanges.csv"
+)
+def list_metrics(
+    patterns: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATTERN...", help="Ids, or patterns with * and ?; everything if left out."),
+    ] = None,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Label files, for the metrics of their exchanges; again for each."),
+    ] = None,
+    seeds: Annotated[
+        bool, typer.Option("--seeds", help="Only the seeds, which every run has whatever the labels.")
+    ] = False,
+    network: Annotated[
+        Network, typer.Option(parser=_network, metavar="NAME", help=f"One of {', '.join(NETWORKS)}.")
+    ] = "main",  # type: ignore[assignment]  # the parser makes a Network of it
+    as_json: JsonOption = False,
+) -> None:
+    """List the catalogue: what each metric means, its unit, and the presets under which it can be computed."""
+    from reflow.entities.labels import read_labels
+    from reflow.flows import catalog
+
+    every = catalog.catalog(read_labels(labels, network).exchanges() if labels else [])
+    named = {metric.id for metric in catalog.seeds()}
+    found = [metric for metric in catalog.select(every, patterns or ()) if metric.id in named or not seeds]
+    if as_json:
+        presets = {name: {"purpose": PURPOSES[name], **one.parameters()} for name, one in PRESETS.items()}
+        console.say_json({"metrics": [catalog.facts(metric) for metric in found], "presets": presets})
+    else:
+        summary.tell_metrics(found, named)
 
 
 @app.command(

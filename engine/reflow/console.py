@@ -31,14 +31,16 @@ def say_json(result: dict[str, Any]) -> None:
     print(json.dumps(result, default=str, ensure_ascii=False))
 
 
-def say_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """A table on stdout; every column but the first is flush right, as numbers are read."""
+def say_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None, left: int = 1
+) -> None:
+    """A table on stdout; every column but the first, or the `left` first, is flush right, as numbers are read."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", overflow="fold")
+        table.add_column(column, justify="left" if place < left else "right", overflow="fold")
     for row in rows:
         table.add_row(*map(str, row))
     _console(stderr=False).print(table)

@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING
 
 from reflow.amounts import plain
 from reflow.console import complain, say, say_table
+from reflow.flows.methodology import PURPOSES
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from reflow.entities.cluster_report import ClusterReport
     from reflow.entities.labels import LabelReport
     from reflow.entities.pools import PoolReport
+    from reflow.flows.catalog import Metric
     from reflow.flows.recompute import Recomputation
     from reflow.ledger.ingest import IngestResult
     from reflow.simulate.demo import DemoResult
@@ -66,6 +70,16 @@ def tell_recomputation(result: "Recomputation", files: list[Path]) -> None:
     say(f"ledger        {result.network}, height {result.tip.height:,}")
     for file in files:
         say(f"written       {file}")
+
+
+def tell_metrics(metrics: "Sequence[Metric]", seeds: "Collection[str]") -> None:
+    """Every metric in a line, and the presets in another each."""
+    rows = [
+        (one.id, one.definition, one.unit, one.section, "seed" if one.id in seeds else "") for one in metrics
+    ]
+    say_table(("id", "definition", "unit", "section", ""), rows, left=2)
+    for name, purpose in PURPOSES.items():
+        say(f"preset        {name}: {purpose}")
 
 
 def tell_pools(report: "PoolReport") -> None:

@@ -334,3 +334,11 @@ def select(metrics: Iterable[Metric], patterns: Iterable[str]) -> list[Metric]:
         if not any(fnmatchcase(metric.id, part) for metric in known):
             raise MetricError(f"no metric is called {part}, expected an id or a pattern of `reflow metrics`")
     return [metric for metric in known if not wanted or any(fnmatchcase(metric.id, part) for part in wanted)]
+
+
+def facts(metric: Metric) -> dict[str, object]:
+    """What a person or a script may ask of a metric: all but how it is computed, and whether it is a seed."""
+    told = metric._asdict()
+    for name in ("sums", "minus", "ratio"):
+        del told[name]
+    return told | {"seed": metric in seeds()}

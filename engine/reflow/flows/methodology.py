@@ -3,6 +3,7 @@
 import hashlib
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
@@ -71,6 +72,20 @@ class Methodology:
         if str(source) in PRESETS:
             return replace(cls(), **asdict(PRESETS[str(source)]))
         return cls(**_read_toml(Path(source)))
+
+
+def read_all(sources: Sequence[str]) -> dict[str, Methodology]:
+    """Methodologies by name: that of the preset, or of the file without `.toml`.
+
+    Raises MethodologyError as `Methodology.read` does, and when two have one name.
+    """
+    found: dict[str, Methodology] = {}
+    for source in sources:
+        name = source if source in PRESETS else Path(source).stem
+        if name in found:
+            raise MethodologyError(f"{source}: a second methodology called {name}, expected different names")
+        found[name] = Methodology.read(source)
+    return found
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""docs/metrics.md, made from the catalogue: `python -m reflow.flows.catalog_page > docs/metrics.md`."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from reflow.flows.catalog import CONTROL, FORMS, Form, seeds
+
+_SHAPES: Final = {"hop": "{h}", "entity": "{e}", "miners": "mining entities at that hop", "owner": "{e}"}
+
+
+def page() -> str:
+    """The page as Markdown."""
+    return "\n".join([*_introduction(), *_families(), *_seeds()]) + "\n"
+
+
+def _introduction() -> list[str]:
+    return [
+        "# Metrics",
+        "",
+        "<!-- Made from the catalogue by python -m reflow.flows.catalog_page; change it there. -->",
+        "",
+        "Every daily series that `reflow recompute` writes; `reflow metrics` lists them for your labels. `{h}` is",
+        "the hop: 0 for accounts that a coinbase paid, 1 for those within one hop of them. `{e}` is the code of an",
+        "exchange with a label, or `Ex` for all of them as one. Native units have 8 places at most; US dollars and",
+        "ratios are rounded to 8, half away from zero. What the words mean: [methodology.md](methodology.md).",
+        "",
+    ]
+
+
+def _families() -> Iterator[str]:
+    for title, forms in (
+        ("Control metrics", CONTROL),
+        ("Flows and what is made of them", FORMS[len(CONTROL) :]),
+    ):
+        yield from (f"## {title}", "", "| id | hops | unit | definition |", "| --- | --- | --- | --- |")
+        yield from map(_row, forms)
+        yield ""
+
+
+def _row(form: Form) -> str:
+    shape = form.shape.format(**_SHAPES)
+    ids = [shape] if len(form.units) == 1 else [f"{shape}Ntv", f"{shape}USD"]
+    hops = ", ".join(str(hop) for hop in form.hops if hop is not None)
+    definition = form.definition.format(**_SHAPES)
+    return f"| {', '.join(f'`{id_}`' for id_ in ids)} | {hops} | {', '.join(form.units)} | {definition} |"
+
+
+def _seeds() -> list[str]:
+    found = seeds()
+    return [
+        "## Seeds",
+        "",
+        f"The {len(found)} metrics that every run has, whatever the labels: null without a label of the exchange.",
+        "",
+        *(f"- `{metric.id}`" for metric in found),
+    ]
+
+
+if __name__ == "__main__":
+    print(page(), end="")
