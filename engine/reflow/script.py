@@ -91,3 +91,25 @@ def _witness_program(script: bytes) -> tuple[int, bytes] | None:
     if script[0] == 0:
         return (0, script[2:]) if len(script) in (22, 34) else None
     return (script[0] - 0x50, script[2:]) if 0x51 <= script[0] <= 0x60 else None
+
+
+def describe(script: bytes, network: Network) -> str:
+    """How a person names a scriptPubKey: its address, or its type and its shortened hex where it has none."""
+    address = address_of(script, network)
+    if address is not None:
+        return address
+    return f"{_type_of(script)} {_shortened(script.hex())}".rstrip()
+
+
+def _type_of(script: bytes) -> str:
+    if script[:1] == b"\x6a":
+        return "OP_RETURN"
+    if len(script) in (35, 67) and script[0] == len(script) - 2 and script[-1:] == b"\xac":
+        return "P2PK"
+    if script[-1:] == b"\xae" and 0x51 <= script[0] <= 0x60:
+        return "multisig"
+    return "script" if script else "empty script"
+
+
+def _shortened(text: str, ends: int = 12) -> str:
+    return text if len(text) <= 2 * ends + 1 else f"{text[:ends]}…{text[-ends:]}"

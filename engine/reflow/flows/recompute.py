@@ -179,7 +179,7 @@ def _passes(
             clusters = find_exchange_accounts(con, labels, closure=closure, progress=progress)
         for same_miners in _groups(same_closure, _mining_rules):
             with _timed(seconds, "hops"):
-                _find_miners(con, same_miners[0], progress)
+                find_miners(con, same_miners[0], progress)
             for alike in _groups(same_miners, lambda one: (one.clock, one.one_hop)):
                 yield clusters, alike
 
@@ -202,7 +202,8 @@ def _mining_rules(methodology: Methodology) -> Hashable:
     )
 
 
-def _find_miners(con: DuckDBPyConnection, methodology: Methodology, progress: Progress) -> None:
+def find_miners(con: DuckDBPyConnection, methodology: Methodology, progress: Progress) -> None:
+    """Make the temporary tables of mining accounts (see `find_mining_accounts`) as `methodology` has them."""
     progress("hops", 0, 1)
     find_mining_accounts(
         con,

@@ -40,14 +40,14 @@ _WORKERS: Final = 4
 ACTIVE: Final = ("active", "")
 """Key of the numbers of active accounts."""
 
-_Flow = tuple[tuple[str, str], int, int]
+Flow = tuple[tuple[str, str], int, int]
 """(sums, entity), day, sat."""
 
 
-class _RangeSums(NamedTuple):
+class RangeSums(NamedTuple):
     """What one range adds, by the number of the day; the one after the last complete day is dropped in the end."""
 
-    flows: list[list[_Flow]]
+    flows: list[list[Flow]]
     """Of each methodology."""
     active: dict[int, int]
     balance: Longs
@@ -82,11 +82,11 @@ def sum_flows(
     )
     ranges = list(whole_day_ranges(blocks))
 
-    def sum_range(part: Range) -> _RangeSums:
+    def sum_range(part: Range) -> RangeSums:
         with con.cursor() as own:
-            return _sum_range(own, part, blocks.day_count, members, methodologies, exchanges, active)
+            return range_sums(own, part, blocks.day_count, members, methodologies, exchanges, active)
 
-    totals = _RangeSums([[] for _ in methodologies], {}, np.zeros((2, blocks.day_count + 1), np.int64))
+    totals = RangeSums([[] for _ in methodologies], {}, np.zeros((2, blocks.day_count + 1), np.int64))
     pool = ThreadPoolExecutor(min(_WORKERS, count(con, "SELECT current_setting('threads')")))
     try:
         for part, found in zip(ranges, pool.map(sum_range, ranges), strict=True):
@@ -98,10 +98,10 @@ def sum_flows(
     finally:
         pool.shutdown(cancel_futures=True)
     shared = _shared_series(totals, blocks.day_count, active)
-    return [shared | _flow_series(flows, exchanges, blocks.day_count) for flows in totals.flows]
+    return [shared | flow_series(flows, exchanges, blocks.day_count) for flows in totals.flows]
 
 
-def _sum_range(
+def range_sums(
     con: DuckDBPyConnection,
     part: Range,
     day_count: int,
@@ -109,7 +109,12 @@ def _sum_range(
     methodologies: Sequence[Methodology],
     exchanges: Sequence[str],
     with_active: bool,
-) -> _RangeSums:
+) -> RangeSums:
+    """What the transactions of `part` add to each of the numbers in `part.days`, below `day_count` or dropped.
+
+    The methodologies differ in what `sum_flows` allows; `con` has the temporary table `exchange` and is for this
+    call alone.
+    """
     spending, paying = _postings(con, "debits", part), _postings(con, "credits", part)
     balance = np.zeros((2, day_count + 1), np.int64)
 
@@ -130,7 +135,7 @@ def _sum_range(
     con.register("transaction_sum", _transaction_sums(part, inputs, outputs, mining))
     con.register("exchange_sum", _exchange_sums(part, inputs, of_exchange))
     con.register("shared_sum", _shared_sums(part, inputs, outputs, of_exchange, mining))
-    return _RangeSums([list(_flows(con, each, exchanges)) for each in methodologies], active, balance)
+    return RangeSums([list(_flows(con, each, exchanges)) for each in methodologies], active, balance)
 
 
 def _postings(con: DuckDBPyConnection, side: str, part: Range) -> Postings:
@@ -175,7 +180,7 @@ def _columns_at(part: Range, inputs: Sums, outputs: Sums, at: Longs) -> dict[str
     return columns
 
 
-def _flows(con: DuckDBPyConnection, methodology: Methodology, exchanges: Sequence[str]) -> Iterator[_Flow]:
+def _flows(con: DuckDBPyConnection, methodology: Methodology, exchanges: Sequence[str]) -> Iterator[Flow]:
     """Everything that moved in the range."""
     sender: dict[str, object] = {"sender": methodology.sender}
     for row in rows(con, query("plain_flows"), sender):
@@ -186,7 +191,7 @@ def _flows(con: DuckDBPyConnection, methodology: Methodology, exchanges: Sequenc
         yield (row["series"], code), row["day"], int(row["value"])
 
 
-def _shared_series(totals: _RangeSums, day_count: int, active: bool) -> Series:
+def _shared_series(totals: RangeSums, day_count: int, active: bool) -> Series:
     """What does not depend on who is said to have sent a transaction."""
     series = {
         (f"balance{hop}", ""): [int(sat) for sat in np.cumsum(totals.balance[hop])[:day_count]]
@@ -197,7 +202,7 @@ def _shared_series(totals: _RangeSums, day_count: int, active: bool) -> Series:
     return series
 
 
-def _flow_series(flows: Sequence[_Flow], exchanges: Sequence[str], day_count: int) -> Series:
+def flow_series(flows: Sequence[Flow], exchanges: Sequence[str], day_count: int) -> Series:
     """All flows that can be known: those of an exchange need its label, those of all need one label at least."""
     with_miners, of_exchange = sums_of("FlowMiner"), sums_of("Flow")
     entities = (*exchanges, EX) if exchanges else ()

@@ -1,0 +1,105 @@
+"""What each transaction of a day adds to a metric: the questions of recompute, each transaction being a day of its own.
+
+There is no second set of formulas here. queries/exchange_flows.sql and queries/plain_flows.sql sum over whatever
+number a transaction's `day` has; numbered by their place in the range, each transaction gets rows of its own.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+from duckdb import DuckDBPyConnection
+
+from reflow.flows.catalog import INCL, Metric
+from reflow.flows.days import Blocks, Range
+from reflow.flows.kernels import Ints
+from reflow.flows.members import Members, read_members
+from reflow.flows.methodology import Methodology
+from reflow.flows.sums import Flow, flow_series, range_sums
+from reflow.flows.values import metric_values
+from reflow.resources import query
+from reflow.tables import keep
+
+
+class Contributions(NamedTuple):
+    """One cell, and what it is made of."""
+
+    of_tx: dict[int, int]
+    """Sat that each transaction adds, in chain order; those that add nothing are left out."""
+    value: int | None
+    """The cell as recompute has it, in 10**-8 units; None where it is not computable."""
+
+
+def contributions(
+    con: DuckDBPyConnection,
+    blocks: Blocks,
+    day: int,
+    metric: Metric,
+    methodology: Methodology,
+    exchanges: Sequence[str],
+    usd: dict[date, Decimal],
+) -> Contributions:
+    """Take apart the cell of `metric`, a FlowMiner… or Flow… metric, on the day with number `day`.
+
+    `con` has the temporary tables of `find_exchange_accounts` and `find_mining_accounts`.
+    """
+    keep(con, "exchange", query("exchange_numbers"))
+    members = read_members(
+        con,
+        lambda tx: np.zeros(len(tx), np.int32),  # end-of-day balances are not asked for
+        ever=methodology.membership == "ever",
+        exact=methodology.one_hop == "exact",
+        exchanges_too=methodology.exchange_accounts_as_miners == "always",
+    )
+    part = _range_of(blocks, day)
+    if part is None:
+        series = flow_series([], exchanges, 1)
+        return Contributions({}, metric_values(metric, series, [blocks.days()[day]], usd)[0])
+    outside = np.where(part.days == day, 0, 1).astype(np.int32)
+    whole = _flows(con, part._replace(days=outside), 1, members, methodology, exchanges)
+    value = metric_values(metric, flow_series(whole, exchanges, 1), [blocks.days()[day]], usd)[0]
+    places = np.arange(len(part.days), dtype=np.int32)
+    single = _flows(con, part._replace(days=places), len(places), members, methodology, exchanges)
+    sums = _signed(single, metric, exchanges)
+    of_tx = {part.first_tx + place: sat for place, sat in sorted(sums.items()) if sat and not outside[place]}
+    assert sum(of_tx.values()) == _signed(whole, metric, exchanges)[0], (
+        f"{metric.id}: parts differ from the day"
+    )
+    return Contributions(of_tx, value)
+
+
+def _range_of(blocks: Blocks, day: int) -> Range | None:
+    """From the day's first to its last block; under the header clock blocks of other days lie among them."""
+    found = np.flatnonzero(blocks.day == day)
+    if not len(found):
+        return None
+    span = slice(int(found[0]), int(found[-1]) + 1)
+    days: Ints = np.repeat(blocks.day[span], blocks.columns["tx_count"][span])
+    first = int(blocks.columns["first_tx"][span.start])
+    return Range(first, first + len(days) - 1, days)
+
+
+def _flows(
+    con: DuckDBPyConnection,
+    part: Range,
+    day_count: int,
+    members: Members,
+    methodology: Methodology,
+    exchanges: Sequence[str],
+) -> list[Flow]:
+    with con.cursor() as own:
+        return range_sums(own, part, day_count, members, [methodology], exchanges, False).flows[0]
+
+
+def _signed(flows: Sequence[Flow], metric: Metric, exchanges: Sequence[str]) -> Counter[int]:
+    """Number of the day to the metric's sat in it, the sums that are taken off included."""
+    entities = exchanges if metric.entity == INCL else [metric.entity]
+    signs = {(metric.minus, entity): -1 for entity in entities}
+    signs |= {(metric.sums, entity): 1 for entity in entities}
+    totals: Counter[int] = Counter()
+    for key, day, sat in flows:
+        totals[day] += signs.get(key, 0) * sat
+    return totals

@@ -1,0 +1,258 @@
+"""Take one cell apart: which transactions or blocks it is made of, who they are between, and why each of them counts.
+
+The amounts come from the same queries as recompute's (contributions.py), so that their sum is the published cell.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from difflib import get_close_matches
+from typing import Final
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from reflow.entities.clusters import find_exchange_accounts
+from reflow.entities.labels import Labels
+from reflow.errors import LedgerError, MetricError
+from reflow.flows.catalog import Metric, catalog, sums_of
+from reflow.flows.contributions import Contributions, contributions
+from reflow.flows.days import Blocks, read_blocks
+from reflow.flows.explanation import BlockPart, Explanation, Name, Part, Party
+from reflow.flows.methodology import REFERENCE, Methodology
+from reflow.flows.owners import owners, role
+from reflow.flows.prices import Prices
+from reflow.flows.recompute import NO_PRICES, find_miners
+from reflow.flows.values import metric_values
+from reflow.ledger.ledger import Ledger, raise_if_storage_failed
+from reflow.ledger.scripts import Origin, find_scripts
+from reflow.progress import Progress, silent
+from reflow.resources import query
+from reflow.script import describe
+from reflow.tables import rows
+
+_OF_BLOCKS: Final = {"blocks", "size", "transactions", "transfer_count", "transfer_value"} | {
+    "fees",
+    "issuance",
+    "revenue",
+}
+"""Sums that add up over blocks."""
+
+
+def explain(
+    ledger: Ledger,
+    labels: Labels,
+    metric_id: str,
+    day: date,
+    *,
+    prices: Prices | None = None,
+    methodology: Methodology = REFERENCE,
+    origin: Origin = Origin(),  # noqa: B008  # immutable
+    limit: int | None = None,
+    progress: Progress = silent,
+) -> Explanation:
+    """Take apart the cell of `metric_id` on `day`, as recompute makes it with the same labels, prices, methodology.
+
+    `limit` keeps the largest parts; value and total are always of all. `origin` says where blocks can be read
+    again, for the addresses of accounts whose scripts the ledger does not keep.
+    Raises MetricError for an unknown id and for a metric that is no sum of a day's parts, LedgerError for a day that is
+    not a complete one of the ledger, SourceError if `origin` names a source that cannot be read.
+    """
+    metric = _metric(metric_id, labels.exchanges())
+    con = ledger.con.cursor()
+    try:
+        blocks = read_blocks(con, methodology.clock)
+        number = _number(blocks, day)
+        known = prices or NO_PRICES
+        cell = Explanation(
+            metric=metric,
+            day=day,
+            methodology=methodology,
+            value=None,
+            total=0,
+            price=str(known.usd[day]) if metric.unit == "USD" and day in known.usd else None,
+            number=0,
+            parts=[],
+            blocks=[],
+            names={},
+            origins={},
+            amounts={},
+            owners={},
+            addresses={},
+            warnings=[],
+        )
+        if metric.sums in _OF_BLOCKS:
+            return _explain_blocks(con, cell, blocks, number, limit)
+        closure = methodology.clusters == "common_input"
+        find_exchange_accounts(con, labels, closure=closure, progress=progress)
+        find_miners(con, methodology, progress)
+        found = contributions(con, blocks, number, metric, methodology, labels.exchanges(), known.usd)
+        cell = _explain_transactions(con, cell, found, limit)
+        return _with_addresses(ledger, labels, cell, origin)
+    except duckdb.Error as error:
+        raise_if_storage_failed(error, f"{ledger.path}: cannot explain")
+        raise
+    finally:
+        con.close()
+
+
+def _metric(metric_id: str, exchanges: Sequence[str]) -> Metric:
+    metrics = {metric.id: metric for metric in catalog(exchanges)}
+    if metric_id not in metrics:
+        near = get_close_matches(metric_id, metrics, n=3, cutoff=0.0)
+        raise MetricError(f"no metric {metric_id} with these labels; the nearest: {', '.join(near)}")
+    metric = metrics[metric_id]
+    flows = {*sums_of("FlowMiner"), *sums_of("Flow")}
+    if metric.ratio is not None or metric.sums not in flows | _OF_BLOCKS:
+        known = sorted(metrics.values(), key=lambda part: part.sums != metric.sums)
+        parts = ", ".join(part.id for part in known if metric.ratio and _is_part_of(part, metric))
+        hint = f"it is made of {parts}" if parts else _explainable()
+        raise MetricError(f"{metric_id} is no sum over one day's transactions or blocks; {hint}")
+    return metric
+
+
+def _is_part_of(part: Metric, metric: Metric) -> bool:
+    is_sum = part.unit == "native" and part.ratio is None and not part.minus
+    own = part.sums == metric.sums and part.entity == metric.entity
+    return is_sum and (own or part.sums == (metric.ratio and metric.ratio.of))
+
+
+def _explainable() -> str:
+    families = "FlowMinerIn…, FlowMinerOut…, FlowMinerNet…, FlowIn…, FlowOut…, FlowNet…"
+    control = ", ".join(m.id for m in catalog([]) if m.sums in _OF_BLOCKS and m.ratio is None)
+    return f"what can be explained: {families}, {control}"
+
+
+def _number(blocks: Blocks, day: date) -> int:
+    days = blocks.days()
+    if not days:
+        raise LedgerError(f"{day}: the ledger has no complete day yet")
+    if not days[0] <= day <= days[-1]:
+        raise LedgerError(f"{day}: no complete day of the ledger, expected {days[0]} to {days[-1]}")
+    return (day - days[0]).days
+
+
+def _explain_blocks(
+    con: DuckDBPyConnection, cell: Explanation, blocks: Blocks, day: int, limit: int | None
+) -> Explanation:
+    """The blocks of a day with what each adds to a control metric."""
+    columns = blocks.columns
+    amounts = {
+        "blocks": columns["size"] * 0 + 1,
+        "transactions": columns["tx_count"] - 1,
+        "revenue": columns["issuance"] + columns["fees"],
+        **columns,
+    }[cell.metric.sums]
+    today = np.flatnonzero(blocks.day == day)
+    total = int(amounts[today].sum())
+    shown = sorted(today.tolist(), key=lambda block: (-int(amounts[block]), block))[:limit]
+    first_tx = {block: int(columns["first_tx"][block]) for block in shown}
+    names = _names(con, list(first_tx.values()))
+    return cell._replace(
+        value=metric_values(cell.metric, {(cell.metric.sums, ""): [total]}, [cell.day], {})[0],
+        total=total,
+        number=len(today),
+        blocks=[
+            BlockPart(names[tx].height, names[tx].block_hash, int(amounts[block]))
+            for block, tx in first_tx.items()
+        ],
+    )
+
+
+def _explain_transactions(
+    con: DuckDBPyConnection, cell: Explanation, found: Contributions, limit: int | None
+) -> Explanation:
+    shown = sorted(found.of_tx, key=lambda tx: (-abs(found.of_tx[tx]), tx))[:limit]
+    con.register("wanted_tx", _wanted(shown))
+    postings = rows(con, query("transaction_parties"))
+    known = owners(con, {row["account"] for row in postings}, cell.methodology)
+    parties: dict[tuple[int, bool], list[Party]] = {}
+    for row in postings:
+        is_debit, tx, owner = row.pop("is_debit"), row.pop("tx"), known[row["account"]]
+        row["value"] = int(row["value"])
+        plays = role(cell.metric, owner, tx, cell.methodology, is_debit=is_debit)
+        party = Party(**row, address="", role=plays, reasons=list(owner.reasons(tx, cell.methodology)))
+        parties.setdefault((tx, is_debit), []).append(party)
+    parts = [
+        Part(tx, found.of_tx[tx], parties.get((tx, True), []), parties.get((tx, False), [])) for tx in shown
+    ]
+    return _with_origins(
+        con,
+        cell._replace(
+            value=found.value,
+            total=sum(found.of_tx.values()),
+            number=len(found.of_tx),
+            parts=parts,
+            owners=known,
+            warnings=_why_null(cell, found),
+        ),
+    )
+
+
+def _why_null(cell: Explanation, found: Contributions) -> list[str]:
+    if found.value is not None:
+        return []
+    if cell.metric.unit == "USD" and cell.price is None:
+        return [f"{cell.metric.id} is null on {cell.day}: no price that day"]
+    return [f"{cell.metric.id} is null: exchange {cell.metric.entity} has no label, so nothing is known"]
+
+
+def _with_origins(con: DuckDBPyConnection, cell: Explanation) -> Explanation:
+    """Names for all transactions, the mining accounts behind the payouts, and what came from where."""
+    reasons = [r for part in cell.parts for party in (*part.debits, *part.credits) for r in party.reasons]
+    payouts = {r.tx for r in reasons if r.kind == "payout" and r.tx is not None}
+    con.register("wanted_tx", _wanted(payouts))
+    origins: dict[int, list[int]] = {}
+    for row in rows(con, query("payout_senders")):
+        origins.setdefault(row["tx"], []).append(row["account"])
+    pools = owners(con, {a for senders in origins.values() for a in senders}, cell.methodology)
+    known = cell.owners | pools
+    minted = {owner.first_minted for owner in known.values() if owner.first_minted is not None}
+    con.register("wanted_tx", _wanted(payouts | minted))
+    amounts = {
+        (row["tx"], row["account"], row["is_debit"]): int(row["value"])
+        for row in rows(con, query("transaction_parties"))
+        if row["account"] in known
+    }
+    mentioned = {r.tx for r in reasons if r.tx is not None} | {part.tx for part in cell.parts} | minted
+    names = _names(con, mentioned)
+    return cell._replace(names=names, origins=origins, amounts=amounts, owners=known)
+
+
+def _names(con: DuckDBPyConnection, transactions: Collection[int]) -> dict[int, Name]:
+    con.register("wanted_tx", _wanted(transactions))
+    return {
+        row["tx"]: Name(row["height"], row["txid"].hex(), row["block_hash"].hex(), row["position"])
+        for row in rows(con, query("named_transactions"))
+    }
+
+
+def _with_addresses(ledger: Ledger, labels: Labels, cell: Explanation, origin: Origin) -> Explanation:
+    accounts = cell.owners.keys()
+    labelled = dict(zip(labels.frame["account"], labels.frame["script"], strict=True))
+    scripts = {account: labelled[account] for account in accounts if labelled.get(account)}
+    places: dict[bytes, set[int]] = {}
+    for part in cell.parts:
+        name = cell.names[part.tx]
+        places.setdefault(bytes.fromhex(name.block_hash), set()).add(name.position)
+    found = find_scripts(ledger, accounts - scripts.keys(), places, origin)
+    scripts |= found.of_account
+    addresses = {
+        account: describe(scripts[account], ledger.network) if account in scripts else f"account {account}"
+        for account in sorted(accounts)
+    }
+    warnings = [*cell.warnings, *([found.warning] if found.warning else [])]
+    parts = [
+        part._replace(debits=_addressed(part.debits, addresses), credits=_addressed(part.credits, addresses))
+        for part in cell.parts
+    ]
+    return cell._replace(parts=parts, addresses=addresses, warnings=warnings)
+
+
+def _addressed(parties: list[Party], addresses: Mapping[int, str]) -> list[Party]:
+    return [party._replace(address=addresses[party.account]) for party in parties]
+
+
+def _wanted(values: Collection[int]) -> pa.Table:
+    return pa.table({"tx": pa.array(sorted(values), pa.int64())})
