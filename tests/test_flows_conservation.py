@@ -1,11 +1,14 @@
 """Laws that hold whatever the economy: checked on random ones, with nothing but the engine's own output."""
 
+from collections import Counter
+from dataclasses import replace
 from itertools import accumulate
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from economies import Case, cases, methodologies
-from economy import labels_of, ledger_of
+from economy import START, Block, Posting, Transaction, coinbase, labels_of, ledger_of, total
 from reflow.flows.methodology import Methodology
 from reflow.flows.recompute import Recomputation, recompute
 
@@ -61,12 +64,75 @@ def test_any_input_is_the_upper_bound_of_the_senders(case: Case) -> None:
 
 
 @QUICK
-@given(case=cases())
-def test_published_days_never_change_as_the_chain_grows(case: Case) -> None:
+@given(case=cases(), method=methodologies())
+def test_miners_send_no_more_than_exchanges_gain(case: Case, method: Methodology) -> None:
+    """Under any_input, no exchange account being a miner: what moves within an exchange is no gain of it."""
+    method = replace(method, sender="any_input", netting="net", exchange_accounts_as_miners="never")
+    result = run(case, method)
+    for code in {*case.exchanges.values(), "Ex"}:
+        for hop in (0, 1):
+            sent = series(result, f"FlowMinerOut{hop}HopAll{code}Ntv")
+            gained = series(result, "FlowInExInclNtv" if code == "Ex" else f"FlowIn{code}Ntv")
+            assert all(0 <= out <= gain for out, gain in zip(sent, gained, strict=True))
+
+
+@QUICK
+@given(case=cases(), method=methodologies())
+def test_where_everybody_mines_nothing_goes_in_or_out(case: Case, method: Methodology) -> None:
+    """S is everybody: all that comes in is the coinbases' and nothing goes out; the balance is the supply."""
+    everybody = Block(START, [coinbase(*((account, 1) for account in range(12)))])
+    result = run(Case([everybody, *case.economy], {}, {}), replace(method, one_hop="within"))
+    for hop in (0, 1):
+        assert not any(series(result, f"FlowMinerOut{hop}HopAllNtv"))
+        assert series(result, f"FlowMinerIn{hop}HopAllNtv") == series(result, "RevNtv")
+        assert series(result, f"FlowMinerNet{hop}HopAllNtv") == series(result, "RevNtv")
+        assert series(result, f"SplyMiner{hop}HopAllNtv") == series(result, "SplyCur")
+
+
+def funded(economy: list[Block]) -> list[Block]:
+    """Nobody spends more than there is: inputs are cut to what the account has, outputs to the inputs."""
+    has: Counter[int] = Counter()
+    blocks = []
+    for block in economy:
+        paid = [_funded(transaction, has) for transaction in block.transactions]
+        blocks.append(block._replace(transactions=paid))
+    return blocks
+
+
+def _funded(transaction: Transaction, has: Counter[int]) -> Transaction:
+    inputs: list[Posting] = []
+    for account, sat in transaction.inputs:
+        inputs.append((account, min(sat, has[account])))
+        has[account] -= inputs[-1][1]
+    left = total(inputs) if inputs else total(transaction.outputs)
+    outputs: list[Posting] = []
+    for account, sat in transaction.outputs:
+        outputs.append((account, min(sat, left)))
+        left -= outputs[-1][1]
+        has[account] += outputs[-1][1]
+    return Transaction(inputs, outputs)
+
+
+@QUICK
+@given(case=cases(), method=methodologies())
+def test_miners_hold_a_part_of_the_supply(case: Case, method: Methodology) -> None:
+    """Median clock: a header day may have the spending of money that comes with a later day."""
+    result = run(case._replace(economy=funded(case.economy)), replace(method, clock="mediantime"))
+    supply = series(result, "SplyCur")
+    for hop in (0, 1):
+        held = series(result, f"SplyMiner{hop}HopAllNtv")
+        assert all(0 <= part <= whole for part, whole in zip(held, supply, strict=True))
+
+
+@QUICK
+@given(case=cases(), method=methodologies(), share=st.floats(0, 1))
+def test_published_days_never_change_as_the_chain_grows(
+    case: Case, method: Methodology, share: float
+) -> None:
     """As of: for a given set of exchange accounts a day is final once it is complete (METHODOLOGY section 3)."""
-    method = Methodology(clusters="labels_only")
+    method = replace(method, clock="mediantime", clusters="labels_only", membership="as_of")
     whole = run(case, method)
-    half = run(case._replace(economy=case.economy[: len(case.economy) // 2 + 1]), method)
-    days = len(half.days)
-    assert half.days == whole.days[:days]
-    assert half.values == {metric: values[:days] for metric, values in whole.values.items()}
+    start = run(case._replace(economy=case.economy[: 1 + int(share * (len(case.economy) - 1))]), method)
+    days = len(start.days)
+    assert start.days == whole.days[:days]
+    assert start.values == {metric: values[:days] for metric, values in whole.values.items()}
