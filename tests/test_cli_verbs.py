@@ -3,7 +3,9 @@
 The demo's folder is the input for all: its blocks, labels, prices and the results that must come out again.
 """
 
+import csv
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -335,3 +337,45 @@ def test_an_interrupt_is_one_line_and_status_130(tmp_path: Path) -> None:
     assert (process.returncode, out) == (130, "")
     assert err.startswith("reflow: interrupted")
     assert err.count("\n") == 1
+
+
+def test_explain_tells_the_cell_of_the_results(demo: dict[str, Any], ledger: Path, tmp_path: Path) -> None:
+    files = demo["files"]
+    options = ["--labels", files["labels"], "--prices", files["prices"], "--methodology", "reference"]
+    for metric in ("FlowMinerOut1HopAllExUSD", "FlowInExNtv", "TxTfrValNtv"):
+        with files["metrics.csv"].open() as stream:
+            cell = next(row[metric] for row in csv.DictReader(stream) if row["time"] == "2020-01-20")
+        done = run("explain", ledger, metric, "2020-01-20", *options)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert re.search(rf"^cell +{re.escape(cell)}( = |$)", done.stdout, re.MULTILINE)
+        told = json.loads(run("explain", ledger, metric, "2020-01-20", *options, "--json").stdout)
+        assert (told["value"], told["warnings"]) == (cell, [])
+        parts = told["transactions"] + told["blocks"]
+        assert sum(part["adds"] for part in parts) == told["total"]
+        assert len(parts) == told["number"] > 0
+        assert all(part["height"] for part in parts)
+    few = run(
+        "explain",
+        ledger,
+        "FlowInExNtv",
+        "2020-01-20",
+        *options,
+        "--limit",
+        1,
+        "--graph",
+        tmp_path / "p.graphml",
+    )
+    assert "the 1 largest shown" in few.stdout
+    assert (tmp_path / "p.graphml").exists()
+
+
+def test_bad_input_of_explain_is_one_line(demo: dict[str, Any], ledger: Path, tmp_path: Path) -> None:
+    labels = ["--labels", demo["files"]["labels"]]
+    assert "the nearest: FlowInExNtv" in fails("explain", ledger, "FlowInExNt", "2020-01-20", *labels)
+    assert "expected 2020-01-01 to" in fails("explain", ledger, "FlowInExNtv", "2031-01-20", *labels)
+    asked = ("explain", ledger, "FlowInExNtv", "2020-01-20", *labels)
+    assert "no such folder" in fails(*asked, "--datadir", tmp_path / "none")
+    assert "ends in .graphml or .svg" in fails(*asked, "--graph", tmp_path / "p.gif")
+    for wrong in (("--rpc-cookie", "c"), ("--datadir", "d", "--rpc", "http://h:1")):
+        assert run(*asked, *wrong).returncode == 2
+    assert run("explain", ledger, "FlowInExNtv", "yesterday", *labels).returncode == 2

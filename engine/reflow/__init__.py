@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reflow.errors import PriceError as PriceError
     from reflow.errors import ReflowError as ReflowError
     from reflow.errors import SourceError as SourceError
+    from reflow.flows.explain import explain as explain
     from reflow.flows.methodology import Methodology as Methodology
     from reflow.flows.output import write as write
     from reflow.flows.prices import Prices as Prices
@@ -60,6 +61,7 @@ _HOMES: Final = {
         "ReflowError",
         "SourceError",
     ),
+    "reflow.flows.explain": ("explain",),
     "reflow.flows.methodology": ("Methodology",),
     "reflow.flows.output": ("write",),
     "reflow.flows.prices": ("Prices", "read_prices"),

@@ -4,6 +4,7 @@ Exit status: 0 done, 1 a check failed or the data are bad (one line on stderr), 
 interrupted.
 """
 
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -394,6 +395,94 @@ def clusters(
         console.say_json(facts(report))
     else:
         summary.tell_clusters(report)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day such as 2021-02-28") from None
+
+
+@app.command(
+    cls=_ManyFiles,
+    epilog="Example: reflow explain main.duckdb FlowMinerOut1HopAllBNBNtv 2021-02-28 --labels labels/exchanges.csv",
+)
+def explain(
+    ledger: LedgerArgument,
+    metric: Annotated[str, typer.Argument(metavar="METRIC", help="The id of a metric.")],
+    day: Annotated[
+        date, typer.Argument(parser=_day, metavar="DAY", help="A complete UTC day, such as 2021-02-28.")
+    ],
+    labels: LabelsOption,
+    prices: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV or Parquet with time and PriceUSD, for metrics in USD."),
+    ] = None,
+    methodology: Annotated[
+        str, typer.Option(metavar="PRESET|FILE.toml", help="A preset's name, or a file with parameters.")
+    ] = "reference",
+    limit: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Show the N largest parts only; the sum is always of all."),
+    ] = None,
+    graph: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR|FILE", help="Write the payment paths as GraphML and SVG there, or as one of them."
+        ),
+    ] = None,
+    datadir: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the node's blocks are now, for addresses."),
+    ] = None,
+    rpc: Annotated[
+        str | None, typer.Option(metavar="URL", help="A node's RPC, for addresses instead of its files.")
+    ] = None,
+    rpc_cookie: Annotated[Path | None, typer.Option(metavar="FILE", help="The node's .cookie file.")] = None,
+    prefer_later: PreferLaterOption = False,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a cell apart: every transaction behind it, who it is between and why, and the sum, which is the cell."""
+    if datadir is not None and rpc is not None:
+        raise typer.BadParameter("expected one of --datadir DIR and --rpc URL")
+    if rpc_cookie is not None and rpc is None:
+        raise typer.BadParameter("--rpc-cookie goes with --rpc")
+    from reflow.entities.labels import read_labels
+    from reflow.flows.explain import explain as run
+    from reflow.flows.methodology import Methodology
+    from reflow.flows.picture import check_graph, write_graph
+    from reflow.flows.prices import read_prices
+    from reflow.ledger.ledger import Ledger
+    from reflow.ledger.scripts import Origin
+    from reflow.summary_explain import tell_explanation
+
+    if graph is not None:
+        check_graph(graph)
+    chosen = Methodology.read(methodology)
+    dollars = read_prices(prices) if prices else None
+    with (
+        Ledger.open(ledger, read_only=True, memory=memory, threads=threads) as opened,
+        console.stage_progress(quiet=as_json) as progress,
+    ):
+        found = run(
+            opened,
+            read_labels(labels, opened.network, prefer_later=prefer_later),
+            metric,
+            day,
+            prices=dollars,
+            methodology=chosen,
+            origin=Origin(datadir, rpc, rpc_cookie),
+            limit=limit,
+            progress=progress,
+        )
+    files = write_graph(found, graph) if graph is not None else []
+    if as_json:
+        console.say_json(found.facts() | {"files": files})
+    else:
+        tell_explanation(found, files)
 
 
 @app.command(epilog="Example: reflow demo demo-folder")
