@@ -40,6 +40,13 @@ def test_every_cluster_with_its_numbers() -> None:
     assert (a.coinjoins, b.coinjoins) == (1, 1)
 
 
+def test_a_coinjoin_that_two_rounds_meet_is_one() -> None:
+    mix = pay([(A, 2), (C, 2), (E, 2)], [(90, 2), (91, 2), (92, 2)])
+    with ledger_of([on_day(0, coinbase((M, 5)), mix, pay([(A, 1), (C, 1)], []))]) as ledger:
+        [cluster] = report_clusters(ledger, labels_of({A: "AAA"})).clusters
+    assert (cluster.joined, cluster.coinjoins) == ([1], 1)
+
+
 def test_a_conflict_names_each_claim_and_its_first_transaction() -> None:
     told = report()
     assert [(c.account, c.entity, c.round, c.claims, c.height) for c in told.conflicts] == [

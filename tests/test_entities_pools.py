@@ -147,6 +147,23 @@ def test_nothing_is_sent_before_the_coinbase_that_makes_a_member() -> None:
     matrix = report(*blocks, pools=POOLS).matrix
     assert matrix is not None
     assert matrix["all"]["Ex"] == 0
+    first = on_day(0, coinbase((B, 50)), pay([(A, 9), (B, 1)], [(X, 10)]))
+    matrix = report(first, blocks[1], pools=POOLS).matrix
+    assert matrix is not None
+    assert (matrix["aa"]["Ex"], matrix["bb"]["Ex"], matrix["all"]["Ex"]) == (0, 10, 10)
+
+
+def test_the_incomplete_last_day_does_not_count() -> None:
+    blocks = [*clock_to(0), on_day(0, coinbase((A, 50)), pay([(A, 9)], [(X, 9)]))]
+    with ledger_of([*blocks, *clock_to(1), on_day(1, pay([(A, 30)], [(X, 30)]))]) as ledger:
+        told = report_pools(ledger, POOLS, LABELS)
+    assert told.last_day == told.first_day
+    assert told.matrix is not None
+    assert told.matrix["aa"]["Ex"] == 9
+    with ledger_of(blocks) as ledger:
+        told = report_pools(ledger, POOLS, LABELS)
+    assert (told.blocks(), told.first_day, told.days) == (0, None, [])
+    assert told.matrix == {pool: {"AAA": 0, "BBB": 0, "Ex": 0} for pool in ("unknown", "all")}
 
 
 @settings(max_examples=25, deadline=None)
