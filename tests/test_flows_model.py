@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ import reference_model
 from economies import Case, cases, methodologies
 from economy import START, day_of, labels_of, ledger_of
 from reflow.entities.clusters import find_exchange_accounts
-from reflow.flows.methodology import REFERENCE, Methodology
+from reflow.flows.methodology import ALLOWED, REFERENCE, Methodology
 from reflow.flows.prices import prices_of
 from reflow.flows.recompute import Recomputation, recompute
 from reflow.tables import rows
@@ -60,6 +61,15 @@ def reported(names: dict[str, dict[date, Fraction | None]]) -> set[str]:
 @given(case=cases(), prices=PRICES)
 def test_reference_methodology(case: Case, prices: dict[date, Decimal]) -> None:
     agree(case, REFERENCE, prices)
+
+
+@pytest.mark.parametrize(
+    "change", [(key, value) for key, values in ALLOWED.items() for value in values[1:]], ids="=".join
+)
+@settings(THOROUGH, max_examples=3)
+@given(case=cases())
+def test_one_parameter_at_a_time(change: tuple[str, str], case: Case) -> None:
+    agree(case, Methodology(**dict([change])), {})  # type: ignore[arg-type]
 
 
 @THOROUGH
