@@ -18,6 +18,7 @@ from reflow.flows.kernels import Bools, Ints, Longs, Shorts
 from reflow.resources import query
 
 _BATCH: Final = 500_000
+_NO_DAY: Final = np.iinfo(np.int32).max
 
 MEMBER: Final = np.dtype(
     [
@@ -118,10 +119,13 @@ def read_members(
     rows = table.rows[: table.used]
     if ever:
         rows["since1"][rows["since1"] != NEVER] = -1
-    if not exact:
-        rows["since1"] = np.minimum(rows["since0"], rows["since1"])
     for hop in "01":
-        rows[f"day{hop}"] = day_of_tx(rows[f"since{hop}"])
+        since = rows[f"since{hop}"]
+        rows[f"day{hop}"] = np.where(since == NEVER, _NO_DAY, day_of_tx(since))
+    if not exact:
+        # Days on their own: under the header clock a later transaction may have the earlier day.
+        rows["since1"] = np.minimum(rows["since0"], rows["since1"])
+        rows["day1"] = np.minimum(rows["day0"], rows["day1"])
     return Members(rows, table.slots)
 
 
