@@ -98,7 +98,7 @@ def _unseen(ledger: "Ledger", labels: Labels) -> dict[str, dict[str, list[str]]]
     from reflow.entities.unseen import unseen_labels
 
     entities: dict[str, dict[str, list[str]]] = {}
-    for address, entity, category in unseen_labels(ledger, labels).iter_rows():
+    for address, entity, category in unseen_labels(ledger, labels.frame).iter_rows():
         entities.setdefault(category, {}).setdefault(entity, []).append(address)
     return entities
 
