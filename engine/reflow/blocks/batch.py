@@ -1,6 +1,6 @@
 """The shape in which every source hands over blocks: the bytes of consecutive blocks and of what they spend."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -12,6 +12,11 @@ from reflow.network import Network
 def byte_array(data: bytes) -> NDArray[np.uint8]:
     """The bytes as an array that may be written to: kernels are compiled anew for read-only ones."""
     return np.frombuffer(bytearray(data), np.uint8)
+
+
+def bounds_of(sizes: Iterable[int]) -> NDArray[np.int64]:
+    """Where pieces of these sizes start when they lie one behind the other, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(np.fromiter(sizes, np.int64))]).astype(np.int64)
 
 
 class RawBatch(NamedTuple):

@@ -4,14 +4,14 @@ The best chain is the one with most work among the headers found; a block's spen
 block whose undo data are not written yet is the end of what can be read (integrity.py tells it from harm).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reflow.blocks.batch import ChainEnd, RawBatch, byte_array
+from reflow.blocks.batch import ChainEnd, RawBatch, bounds_of, byte_array
 from reflow.blocks.blkfiles import (
     BlocksFolder,
     Damage,
@@ -201,7 +201,7 @@ class DatadirSource:
 
     def _load(self, batch: list[tuple[Header, NDArray[np.uint8]]]) -> RawBatch:
         headers, undos = zip(*batch, strict=True)
-        bounds = _bounds(header.size for header in headers)
+        bounds = bounds_of(header.size for header in headers)
         blocks = np.empty(int(bounds[-1]), np.uint8)
         read_blocks(self.folder, headers, blocks.data)
         return RawBatch(
@@ -209,7 +209,7 @@ class DatadirSource:
             blocks=blocks,
             block_bounds=bounds,
             undo=np.concatenate(undos),
-            undo_bounds=_bounds(len(undo) for undo in undos),
+            undo_bounds=bounds_of(len(undo) for undo in undos),
             hashes=byte_array(b"".join(header.hash for header in headers)).reshape(-1, 32),
             offsets=np.array([header.offset for header in headers], np.int64),
             xor_key=byte_array(self.folder.xor_key) if any(self.folder.xor_key) else None,
@@ -219,7 +219,3 @@ class DatadirSource:
     def _warn(self, text: str | None) -> None:
         if text is not None and text not in self._warnings:
             self._warnings.append(text)
-
-
-def _bounds(sizes: Iterable[int]) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(np.fromiter(sizes, np.int64))]).astype(np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reflow.blocks import kernels
-from reflow.blocks.batch import RawBatch
+from reflow.blocks.batch import RawBatch, bounds_of
 from reflow.errors import BadBlockError
 from reflow.network import Network
 
@@ -145,8 +145,8 @@ def _empty_layout(counts: NDArray[np.int64]) -> Layout:
     transactions, _, outputs = (int(n) for n in counts.sum(axis=0))
     return Layout(
         counts=counts,
-        first_tx=_bounds(counts[:, 0]),
-        first_output=_bounds(counts[:, 2]),
+        first_tx=bounds_of(counts[:, 0]),
+        first_output=bounds_of(counts[:, 2]),
         transactions=np.empty((transactions, kernels.TX_COLUMNS), np.int64),
         inputs=np.empty(transactions, np.int64),
         outputs=np.empty(transactions, np.int64),
@@ -252,7 +252,7 @@ def _columns(
 def _coinbase_rows(layout: Layout) -> NDArray[np.int64]:
     """Rows of the coinbase outputs among all outputs."""
     counts = layout.outputs[layout.first_tx[:-1]]
-    within = np.arange(int(counts.sum())) - np.repeat(_bounds(counts)[:-1], counts)
+    within = np.arange(int(counts.sum())) - np.repeat(bounds_of(counts)[:-1], counts)
     return np.repeat(layout.first_output[:-1], counts) + within
 
 
@@ -265,12 +265,6 @@ def _script_sig(blocks: NDArray[np.uint8], transaction: NDArray[np.int64]) -> by
     """The coinbase's scriptSig; at most 100 bytes by consensus, so its length is one byte."""
     start = int(transaction[kernels.TX_INPUTS]) + 37
     return blocks[start + 1 : start + 1 + int(blocks[start])].tobytes()
-
-
-def _bounds(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    bounds = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=bounds[1:])
-    return bounds
 
 
 _FAULTS: Final = {

@@ -5,7 +5,6 @@ where it came and picks the script whose hash is the account: a script that is f
 the block's hash needs to be checked here.
 """
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from reflow.blocks import kernels
 from reflow.blocks.batch import byte_array
-from reflow.blocks.blkfiles import find_blocks_folder, open_file, plain
+from reflow.blocks.blkfiles import find_blocks_folder, read_block
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.decode import Layout, input_counts, lay_out_block
 from reflow.blocks.headers import Header
@@ -67,18 +66,16 @@ class FileLookup:
         for header in sorted(found.values(), key=lambda header: (header.file, header.offset)):
             block = self._read(header)
             if block is None:
-                yield header.hash[::-1], f"{self._place(header)}: no block any more, expected one"
+                yield header.hash[::-1], f"{self._folder.place(header)}: no block any more, expected one"
             else:
                 yield header.hash[::-1], Found(block, self._undos(header, block))
 
     def _read(self, header: Header) -> NDArray[np.uint8] | None:
         """The block's plain bytes, or None if another block or none lies there."""
         try:
-            with open_file(self._folder.blk(header.file)) as file:
-                data = os.pread(file.fileno(), header.size, header.offset)
+            data = read_block(self._folder, header)
         except SourceError:
             return None
-        data = plain(data, header.offset, self._folder.xor_key)
         sound = len(data) == header.size and sha256d(data[:_HEADER_BYTES]) == header.hash
         return byte_array(data) if sound else None
 
@@ -92,9 +89,6 @@ class FileLookup:
         wanted = input_counts(block)
         undos = [rev.undo(record) for record in records] if rev else []
         return [undo for undo in undos if np.array_equal(undo_counts(undo), wanted)]
-
-    def _place(self, header: Header) -> str:
-        return f"{self._folder.blk(header.file)}, offset {header.offset}"
 
 
 class RpcLookup:

@@ -20,7 +20,7 @@ import numpy as np
 from bitcoinrpc.authproxy import AuthServiceProxy, JSONRPCException
 from numpy.typing import NDArray
 
-from reflow.blocks.batch import ChainEnd, RawBatch, byte_array
+from reflow.blocks.batch import ChainEnd, RawBatch, bounds_of, byte_array
 from reflow.blocks.kernels import hash_headers
 from reflow.blocks.undo import Coin, compact_size, serialize_undo
 from reflow.errors import SourceError
@@ -265,8 +265,7 @@ def _coin(prevout: dict[str, Any]) -> Coin:
 
 
 def _join(parts: list[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    bounds = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
-    return byte_array(b"".join(parts)), bounds
+    return byte_array(b"".join(parts)), bounds_of(map(len, parts))
 
 
 def _split(url: str) -> SplitResult:

@@ -14,14 +14,14 @@ REORG_WINDOW: Final = 2016
 """Headers this far below the ledger's tip are still loaded: a deeper reorg makes the files be scanned anew."""
 
 
-def load_scan(ledger: Ledger, everything: bool = False) -> Scan | None:
-    """The scan that the last ingest left, or None; only headers near and above the tip unless `everything`."""
+def load_scan(ledger: Ledger) -> Scan | None:
+    """The scan that the last ingest left, or None; only headers near and above the tip."""
     folder = ledger.con.execute("SELECT path, xor_key FROM source.folder").fetchone()
     if folder is None:
         return None
     files = ledger.con.execute("SELECT number, size, mtime_ns, scanned_to FROM source.file").fetchall()
     tip = ledger.tip()
-    lowest = 0 if everything or tip is None else max(tip.height - REORG_WINDOW, 0)
+    lowest = 0 if tip is None else max(tip.height - REORG_WINDOW, 0)
     rows = ledger.con.execute(query("source_headers"), {"height": lowest}).fetchall()
     headers = [Header(*row)._replace(work=int.from_bytes(row[-1], "big")) for row in rows]
     return Scan(folder[0], bytes(folder[1]), {row[0]: FileState(*row) for row in files}, headers)
