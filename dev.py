@@ -83,6 +83,7 @@ def lint(_: list[str]) -> None:
 def test(args: list[str]) -> None:
     """Lint, then all tests on two processes."""
     _get_node()
+    _get_browser()
     lint([])
     run([PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", *args])
 
@@ -95,6 +96,19 @@ def _get_node() -> None:
     print("+", *command, flush=True)
     if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
         print("dev.py: no node for the tests that talk to a real one", file=sys.stderr)
+
+
+def _get_browser() -> None:
+    """Try to have Chromium for tests of pages, from Debian's packages; without one those tests are skipped likewise."""
+    if os.environ.get("REFLOW_CHROMIUM") or shutil.which("chromium"):
+        return
+    rights = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
+        command = [*rights, "apt-get", "-qq", *command]
+        print("+", *command, flush=True)
+        if not shutil.which(command[0]) or subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
+            print("dev.py: no browser for the tests that look at pages", file=sys.stderr)
+            return
 
 
 def bench(args: list[str]) -> None:

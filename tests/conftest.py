@@ -1,11 +1,16 @@
 """Fixtures for things that lie outside the repository: present on CI, perhaps not on a developer's machine."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from surroundings import ROOT, need
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +19,13 @@ def shared_data() -> Path:
     folder = Path(os.environ.get("REFLOW_SHARED_DATA") or ROOT.parent / "shared" / "data")
     need(folder.is_dir(), f"no real mainnet blocks: no folder {folder} (or REFLOW_SHARED_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> "Iterator[Browser]":
+    """A real browser, for pages; see browser.py."""
+    from browser import find_chromium, run_chromium
+
+    need(find_chromium() is not None, "no browser: chromium is not installed (or REFLOW_CHROMIUM)")
+    with run_chromium() as browser:
+        yield browser
