@@ -4,7 +4,7 @@
 -- Returns  one row per block in chain order
 --   height  INTEGER
 --   hash    BLOB      display order
---   digest  BIGINT    fingerprint of the block's rows in tx, debit and credit
+--   digest  BIGINT    fingerprint of hash, time, size and the block's rows in tx, debit, credit and coinbase
 SELECT height, hash, digest
 FROM block
 ORDER BY height

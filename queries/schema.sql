@@ -27,7 +27,7 @@ CREATE TABLE block (
     issuance        BIGINT NOT NULL,    -- credits of the coinbase minus fees
     transfer_count  BIGINT NOT NULL,    -- positive non-coinbase outputs whose account is not among the inputs of their transaction
     transfer_value  BIGINT NOT NULL,    -- sum of those outputs
-    digest          BIGINT NOT NULL     -- 64-bit fingerprint of the block's rows in tx, debit and credit
+    digest          BIGINT NOT NULL     -- 64-bit fingerprint of hash, time, size and the rows in tx, debit, credit and coinbase
 );
 
 -- One row per transaction, coinbase included.

@@ -10,6 +10,7 @@ from reflow.blocks import kernels
 from reflow.blocks.clock import DAY_SECONDS, SPAN, mediantimes
 from reflow.blocks.decode import DecodedBatch
 from reflow.errors import BadBlockError
+from reflow.ledger.fingerprint import header_prints
 from reflow.ledger.ledger import Tip
 from reflow.ledger.rows import SCHEMAS, LedgerRows
 
@@ -47,7 +48,8 @@ class Assembler:
                     "issuance": _sum(batch, kernels.ISSUANCE),
                     "transfer_count": _sum(batch, kernels.TRANSFER_COUNT),
                     "transfer_value": _sum(batch, kernels.TRANSFER_VALUE),
-                    "digest": _sum(batch, kernels.DIGEST),
+                    "digest": _sum(batch, kernels.DIGEST)
+                    + header_prints(batch.hashes, batch.times, batch.sizes, batch.script_sigs),
                 },
                 schema=SCHEMAS.block,
             ),
