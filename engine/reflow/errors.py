@@ -38,5 +38,13 @@ class MetricError(ReflowError):
     """A metric is asked for that the catalogue does not have."""
 
 
+class ResultsError(ReflowError):
+    """A folder is not what recompute writes."""
+
+
+class VendorError(ReflowError):
+    """A vendor's series cannot be read or compared: names file and line, or what the vendor's server said."""
+
+
 class OutputError(ReflowError):
     """Results cannot be written where they were asked for."""

@@ -21,7 +21,8 @@ from reflow.errors import PriceError
 
 _COLUMNS: Final = ("time", "PriceUSD")
 _DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|\+00:?00)?)?")
-_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+"""A decimal number as text; not a number and infinity are none."""
 _PARQUET_MAGIC: Final = b"PAR1"
 
 
@@ -61,7 +62,7 @@ def _collect(file: Path, cells: Iterable[tuple[str, str, str]]) -> dict[date, De
     usd: dict[date, Decimal] = {}
     seen: dict[date, str] = {}
     for where, when, price in cells:
-        day = _day(when)
+        day = day_of(when)
         if day is None:
             raise PriceError(f"{file}, {where}: time {when!r}, expected a UTC day such as 2010-07-18")
         if day in seen:
@@ -72,7 +73,8 @@ def _collect(file: Path, cells: Iterable[tuple[str, str, str]]) -> dict[date, De
     return usd
 
 
-def _day(text: str) -> date | None:
+def day_of(text: str) -> date | None:
+    """The UTC day that a time stands for: a date, or a date and its midnight; None for any other text."""
     match = _DAY.fullmatch(text)
     try:
         return date.fromisoformat(match[1]) if match else None
@@ -81,7 +83,7 @@ def _day(text: str) -> date | None:
 
 
 def _price(file: Path, where: str, text: str) -> Decimal:
-    if not _NUMBER.fullmatch(text):
+    if not NUMBER.fullmatch(text):
         raise PriceError(f"{file}, {where}: PriceUSD {text!r}, expected a number")
     price = Decimal(text)
     if price < 0:

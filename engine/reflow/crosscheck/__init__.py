@@ -1,0 +1,1 @@
+"""The vendor's series beside ours: read, compare, and say what a difference means."""

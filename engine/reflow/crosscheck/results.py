@@ -1,0 +1,47 @@
+"""Read back what recompute wrote: the metrics of a folder, and what they were made from."""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from reflow.crosscheck.series import Table
+from reflow.crosscheck.vendor import read_vendor
+from reflow.errors import ResultsError
+
+
+class Results(NamedTuple):
+    """A folder with metrics.csv and run.json."""
+
+    folder: Path
+    name: str
+    """Of the methodology: a preset's, or `custom`."""
+    run: dict[str, Any]
+    """run.json."""
+    metrics: Table
+
+
+def read_results(folder: str | Path, metrics: Collection[str] | None = None) -> Results:
+    """The results that recompute wrote into `folder`; only `metrics`, if given.
+
+    Raises ResultsError where there are none, or more than one (a folder for each methodology), and VendorError
+    where metrics.csv is damaged.
+    """
+    base = Path(folder)
+    try:
+        run = json.loads((base / "run.json").read_text(encoding="utf-8"))
+        name = str(run["methodology"]["name"])
+    except FileNotFoundError:
+        raise ResultsError(f"{base}: no run.json there, {_expected(base)}") from None
+    except OSError as error:
+        raise ResultsError(f"{base}: cannot read run.json: {error.strerror or error}") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise ResultsError(f"{base / 'run.json'}: not what recompute writes: {error}") from None
+    return Results(base, name, run, read_vendor(base / "metrics.csv", metrics))
+
+
+def _expected(base: Path) -> str:
+    inside = sorted(path.parent.name for path in base.glob("*/run.json"))
+    if inside:
+        return f"expected one of the folders in it: {', '.join(inside)}"
+    return "expected a folder that `reflow recompute --out` wrote"
