@@ -40,11 +40,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return venv / "bin"
 
 
-def test_labels_and_queries_travel_in_the_wheel(wheel: Path) -> None:
+def test_labels_queries_and_grids_travel_in_the_wheel(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    here = [
-        path for name in ("labels", "queries") for path in sorted((ROOT / name).iterdir()) if path.is_file()
-    ]
+    folders = ("grids", "labels", "queries")
+    here = [path for name in folders for path in sorted((ROOT / name).iterdir()) if path.is_file()]
     assert len(here) > 20
     assert {f"reflow/{path.relative_to(ROOT)}" for path in here} <= names
     assert {"reflow/py.typed", "reflow/cli.py"} <= names

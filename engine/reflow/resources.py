@@ -1,4 +1,4 @@
-"""The files that travel with the package: SQL in queries/, label facts in labels/.
+"""The files that travel with the package: SQL in queries/, label facts in labels/, grids for sweeps in grids/.
 
 In an installed wheel they lie inside the package; in a checkout they lie beside the source root, where people read
 and edit them.
@@ -11,7 +11,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def folder(name: str) -> Path:
-    """The folder `name` (`queries` or `labels`), of the wheel or of the checkout."""
+    """The folder `name` (`queries`, `labels` or `grids`), of the wheel or of the checkout."""
     installed = _PACKAGE / name
     return installed if installed.is_dir() else _PACKAGE.parents[1] / name
 

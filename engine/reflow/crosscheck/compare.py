@@ -131,10 +131,8 @@ def compare_series(
 ) -> Comparison:
     """Compare one metric."""
     ours, vendor = _within(ours, first, last), _within(vendor, first, last)
-    layer, pairs = layer_of(metric), align(ours, vendor)
-    printed = printed_places(pairs)
-    allowed = tolerance if layer > 1 or tolerance.control else Tolerance()
-    off = [day for day, fine in zip(pairs.days, _tolerable(pairs, printed, allowed), strict=True) if not fine]
+    pairs = align(ours, vendor)
+    printed, off = printed_places(pairs), days_off(metric, pairs, tolerance)
     exact = sum(_tolerable(pairs, printed, Tolerance()))
     run, run_from = _longest_run(off)
     days, a, b = pairs.days, pairs.ours, pairs.vendor
@@ -145,7 +143,7 @@ def compare_series(
     only_ours, only_vendor = _gaps(ours, vendor)
     return Comparison(
         metric=metric,
-        layer=layer,
+        layer=layer_of(metric),
         verdict=_verdict(len(days), exact, len(off)),
         days=len(days),
         exact=exact,
@@ -221,6 +219,13 @@ def printed_places(pairs: Pairs) -> int:
     """Most decimal places among the vendor's values, zeros at the end not counted."""
     step = gcd(10**pairs.places, *pairs.vendor)
     return next(k for k in range(pairs.places + 1) if step % 10 ** (pairs.places - k) == 0)
+
+
+def days_off(metric: str, pairs: Pairs, tolerance: Tolerance) -> list[date]:
+    """The days on which the difference is more than `tolerance` allows for this metric."""
+    allowed = tolerance if layer_of(metric) > 1 or tolerance.control else Tolerance()
+    fine = _tolerable(pairs, printed_places(pairs), allowed)
+    return [day for day, tolerable in zip(pairs.days, fine, strict=True) if not tolerable]
 
 
 def correlation(a: Sequence[int], b: Sequence[int]) -> float | None:

@@ -1,14 +1,13 @@
 """The parameters of METHODOLOGY.md as one value: presets, TOML files, canonical form and digest."""
 
 import hashlib
-import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
 from reflow.errors import MethodologyError
+from reflow.flows.toml_file import read_toml
 
 Clock = Literal["mediantime", "header"]
 ClusterRule = Literal["common_input", "labels_only"]
@@ -43,8 +42,8 @@ class Methodology:
 
     def __post_init__(self) -> None:
         for key, value in asdict(self).items():
-            if fault := _fault(key, value):
-                raise MethodologyError(f"methodology: {fault}")
+            if found := fault(key, value):
+                raise MethodologyError(f"methodology: {found}")
 
     def canonical(self) -> str:
         """The parameters as TOML, one line each in the order above: equal methodologies have equal text."""
@@ -89,52 +88,15 @@ def read_all(sources: Sequence[str]) -> dict[str, Methodology]:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        found = tomllib.loads(text)
-    except FileNotFoundError:
-        raise MethodologyError(f"{path}: neither a preset ({', '.join(PRESETS)}) nor a file") from None
-    except OSError as error:
-        raise MethodologyError(f"{path}: cannot read the methodology: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise MethodologyError(f"{path}: not a TOML file, which is UTF-8: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise MethodologyError(_not_toml(path, text, str(error))) from None
-    for key, value in found.items():
-        if _fault(key, value):
-            raise MethodologyError(f"{path}:{_line_of(key, text)}: {_fault(key, value)}")
-    return found
+    missing = f"neither a preset ({', '.join(PRESETS)}) nor a file"
+    file = read_toml(path, what="the methodology", missing=missing)
+    for key, value in file.content.items():
+        if found := fault(key, value):
+            raise MethodologyError(f"{file.place(key)}: {found}")
+    return file.content
 
 
-def _not_toml(path: Path, text: str, message: str) -> str:
-    """The parser's message, the line it names put where every other error has it."""
-    place = re.search(r" \(at line (\d+), (column \d+)\)$", message)
-    line = place[1] if place else len(text.splitlines())
-    return f"{path}:{line}: not a TOML file: " + (
-        message.replace(place[0], f" ({place[2]})") if place else message
-    )
-
-
-def _line_of(key: str, text: str) -> int:
-    """Number of the line that begins what gives the top-level `key` its value; `text` is TOML and has it.
-
-    The parser keeps no places, but lines from the first on are TOML themselves unless they end within a
-    value.
-    """
-    lines = text.split("\n")
-    whole = 0
-    for end in range(1, len(lines) + 1):
-        try:
-            found = tomllib.loads("\n".join(lines[:end]) + "\n")
-        except tomllib.TOMLDecodeError:
-            continue
-        if key in found:
-            break
-        whole = end
-    return whole + 1
-
-
-def _fault(key: str, value: object) -> str | None:
+def fault(key: str, value: object) -> str | None:
     """What is wrong with one parameter, or None."""
     if key not in ALLOWED:
         return f"unknown key {key}, expected one of {', '.join(ALLOWED)}"
