@@ -27,17 +27,28 @@ def read_results(folder: str | Path, metrics: Collection[str] | None = None) -> 
     Raises ResultsError where there are none, or more than one (a folder for each methodology), and VendorError
     where metrics.csv is damaged.
     """
+    run = read_run(folder)
+    return Results(
+        Path(folder), run["methodology"]["name"], run, read_vendor(Path(folder) / "metrics.csv", metrics)
+    )
+
+
+def read_run(folder: str | Path) -> dict[str, Any]:
+    """run.json of a folder that recompute wrote.
+
+    Raises ResultsError where there is none, or more than one (a folder for each methodology).
+    """
     base = Path(folder)
     try:
         run = json.loads((base / "run.json").read_text(encoding="utf-8"))
-        name = str(run["methodology"]["name"])
+        run["methodology"]["name"] = str(run["methodology"]["name"])
     except FileNotFoundError:
         raise ResultsError(f"{base}: no run.json there, {_expected(base)}") from None
     except OSError as error:
         raise ResultsError(f"{base}: cannot read run.json: {error.strerror or error}") from None
     except (ValueError, TypeError, KeyError) as error:
         raise ResultsError(f"{base / 'run.json'}: not what recompute writes: {error}") from None
-    return Results(base, name, run, read_vendor(base / "metrics.csv", metrics))
+    return dict(run)
 
 
 def _expected(base: Path) -> str:
