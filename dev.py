@@ -25,6 +25,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "reflow-setup"
 NODE = ROOT / ".node"
+CLIENT = ROOT / ".client"
 DESCRIPTION = (ROOT / "pyproject.toml", ROOT / "constraints.txt")
 
 
@@ -44,20 +45,21 @@ def setup() -> None:
     if STAMP.exists() and STAMP.read_text() == state.hexdigest():
         return
     shutil.rmtree(VENV, ignore_errors=True)
-    _install(_make_venv())
+    _install(_make_venv(VENV))
     STAMP.write_text(state.hexdigest())
 
 
-def _make_venv() -> list[str]:
-    """Make .venv; gives the pip command that installs into it."""
-    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True).returncode == 0
+def _make_venv(venv: Path) -> list[str]:
+    """Make a virtual environment; gives the pip command that installs into it."""
+    made = subprocess.run([sys.executable, "-m", "venv", str(venv)], capture_output=True).returncode == 0
+    python = venv / "bin" / "python"
     if made:
-        return [str(PYTHON), "-m", "pip"]
+        return [str(python), "-m", "pip"]
     # Debian without python3-venv has no ensurepip, but its own pip can install elsewhere, and there its
     # rule about packages of the system (PEP 668) does not apply.
-    shutil.rmtree(VENV, ignore_errors=True)
-    run([sys.executable, "-m", "venv", "--without-pip", VENV])
-    return [sys.executable, "-m", "pip", "--python", str(PYTHON)]
+    shutil.rmtree(venv, ignore_errors=True)
+    run([sys.executable, "-m", "venv", "--without-pip", venv])
+    return [sys.executable, "-m", "pip", "--python", str(python)]
 
 
 def _install(pip: list[str]) -> None:
@@ -84,6 +86,7 @@ def test(args: list[str]) -> None:
     """Lint, then all tests on two processes."""
     _get_node()
     _get_browser()
+    _get_client()
     lint([])
     run([PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", *args])
 
@@ -109,6 +112,17 @@ def _get_browser() -> None:
         if not shutil.which(command[0]) or subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
             print("dev.py: no browser for the tests that look at pages", file=sys.stderr)
             return
+
+
+def _get_client() -> None:
+    """Have the vendor's client for tests of the server, apart from all else: it asks for older libraries than ours."""
+    wanted, got = ROOT / "tests" / "client-requirements.txt", CLIENT / "requirements.txt"
+    if os.environ.get("REFLOW_CLIENT") or (got.exists() and got.read_bytes() == wanted.read_bytes()):
+        return
+    shutil.rmtree(CLIENT, ignore_errors=True)
+    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--requirement", wanted]
+    run([*_make_venv(CLIENT), "install", *options])
+    shutil.copyfile(wanted, got)
 
 
 def bench(args: list[str]) -> None:
