@@ -10,28 +10,37 @@ from math import fsum
 from typing import Final, Literal, NamedTuple
 
 from reflow.crosscheck.pairs import (
-    Pairs as Pairs,
-)
-from reflow.crosscheck.pairs import (
-    Tolerance as Tolerance,
-)
-from reflow.crosscheck.pairs import (
-    align as align,
-)
-from reflow.crosscheck.pairs import (
+    Pairs,
+    Tolerance,
+    align,
     changes,
+    correlation,
+    printed_places,
     products,
     quotient,
     tolerable,
 )
-from reflow.crosscheck.pairs import (
-    correlation as correlation,
-)
-from reflow.crosscheck.pairs import (
-    printed_places as printed_places,
-)
 from reflow.crosscheck.series import EXACT, Series, Table
 from reflow.flows.catalog import control
+
+__all__ = [
+    "CONTROL",
+    "EXACTLY",
+    "Comparison",
+    "Difference",
+    "Layer",
+    "Pairs",
+    "Tolerance",
+    "Verdict",
+    "align",
+    "compare",
+    "compare_series",
+    "correlation",
+    "days_off",
+    "differences",
+    "layer_of",
+    "printed_places",
+]
 
 CONTROL: Final = frozenset(metric.id for metric in control())
 """The metrics of layer 1."""
