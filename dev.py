@@ -120,7 +120,7 @@ def _get_client() -> None:
     if os.environ.get("REFLOW_CLIENT") or (got.exists() and got.read_bytes() == wanted.read_bytes()):
         return
     shutil.rmtree(CLIENT, ignore_errors=True)
-    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--requirement", wanted]
+    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--requirement", str(wanted)]
     run([*_make_venv(CLIENT), "install", *options])
     shutil.copyfile(wanted, got)
 
