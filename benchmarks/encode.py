@@ -16,8 +16,7 @@ import numpy as np
 from numba import njit
 
 from coins import ACCOUNT, CODE, PAID_ACCOUNT, PAID_VALUE, STORE, VALUE, VOUT, mix
-from hashing import ripemd160, sha256
-from reflow.blocks.sha256 import CONTEXT_SIZE
+from hashing import CONTEXT_SIZE, ripemd160, sha256
 
 REDEEM_SIZE: Final = 11
 P2SH_PADDING: Final = 93

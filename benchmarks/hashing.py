@@ -1,15 +1,34 @@
 # mypy: disallow-untyped-decorators=False
-"""Hashing kernels: SHA-256, RIPEMD-160, Merkle root.
+"""Hashing kernels: SHA-256 by OpenSSL, RIPEMD-160, Merkle root.
+
+Not the engine's own SHA-256, so that the generated blocks judge it. OpenSSL's low-level functions are called because
+its one-shot SHA256() looks the algorithm up at each call; behind symbols, so that numba can keep what it compiled.
 
 Sources: FIPS 180-4; Dobbertin, Bosselaers and Preneel, "RIPEMD-160: a strengthened version of RIPEMD" (1996).
 """
 
-from typing import Final
+import ctypes
+import ctypes.util
+from typing import Any, Final
 
+import llvmlite.binding as llvm
 import numpy as np
-from numba import njit
+from numba import njit, types
 
-from reflow.blocks.sha256 import CONTEXT_SIZE, sha256_final, sha256_init, sha256_update
+CONTEXT_SIZE: Final = 128
+"""Bytes of a hashing context: OpenSSL's SHA256_CTX takes 112."""
+
+
+def _openssl(name: str, *arguments: Any) -> Any:
+    """A function of OpenSSL's libcrypto that numba can call; its arguments are addresses and sizes."""
+    library = ctypes.CDLL(ctypes.util.find_library("crypto") or "libcrypto.so.3")
+    llvm.add_symbol(name, ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
+    return types.ExternalFunction(name, types.intc(*arguments))
+
+
+_init: Final = _openssl("SHA256_Init", types.intp)
+_update: Final = _openssl("SHA256_Update", types.intp, types.intp, types.intp)
+_final: Final = _openssl("SHA256_Final", types.intp, types.intp)
 
 _WORD_ORDER: Final = np.array(
     [
@@ -53,9 +72,9 @@ def sha256(context, data, size, digest):  # type: ignore[no-untyped-def]
 
     `context` is the address of CONTEXT_SIZE bytes of scratch.
     """
-    sha256_init(context)
-    sha256_update(context, data, size)
-    sha256_final(digest, context)
+    _init(context)
+    _update(context, data, size)
+    _final(digest, context)
 
 
 @njit(cache=True)

@@ -39,8 +39,7 @@ from coins import (
     spend,
 )
 from encode import put_stripped, put_transaction, put_undo
-from hashing import sha256d
-from reflow.blocks.sha256 import CONTEXT_SIZE
+from hashing import CONTEXT_SIZE, sha256d
 
 MINERS: Final = 5_000
 HOT_WALLETS: Final = 4

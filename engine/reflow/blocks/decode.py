@@ -11,7 +11,7 @@ import coincurve
 import numpy as np
 from numpy.typing import NDArray
 
-from reflow.blocks import kernels
+from reflow.blocks import hashing, kernels
 from reflow.blocks.batch import RawBatch, bounds_of
 from reflow.errors import BadBlockError
 from reflow.network import Network
@@ -73,12 +73,10 @@ def decode(batch: RawBatch, network: Network) -> DecodedBatch:
     fault = np.zeros(5, np.int64)
     layout = _lay_out(batch, fault)
     txids = np.empty((len(layout.transactions), 32), np.uint8)
-    kernels.hash_transactions(batch.blocks, layout.transactions, txids)
-    kernels.check_roots(
-        batch.blocks, batch.block_bounds, layout.first_tx, layout.transactions, txids, batch.hashes, fault
-    )
+    hashing.hash_transactions(batch.blocks, layout.transactions, txids)
+    hashing.check_roots(batch.blocks, batch.block_bounds, layout.first_tx, txids, batch.hashes, fault)
     _check(batch, fault)
-    kernels.check_witnesses(
+    hashing.check_witnesses(
         batch.blocks,
         layout.first_tx,
         layout.first_output,
@@ -91,7 +89,7 @@ def decode(batch: RawBatch, network: Network) -> DecodedBatch:
     _check(batch, fault)
     debit_value, debit_account = _debits(batch, layout, fault)
     credit_account = np.empty(len(layout.values), np.int64)
-    kernels.credit_accounts(batch.blocks, layout.scripts, credit_account)
+    hashing.credit_accounts(batch.blocks, layout.scripts, credit_account)
     txids = np.ascontiguousarray(txids[:, ::-1])
     sums = np.empty((len(layout.counts), kernels.SUMS), np.int64)
     heights = range(batch.first_height, batch.first_height + len(layout.counts))
@@ -189,7 +187,7 @@ def _debits(
     if points:
         _solve_points(batch, scripts[(scripts[:, 0] == 4) | (scripts[:, 0] == 5)], ys, fault)
     accounts = np.empty(count, np.int64)
-    kernels.debit_accounts(batch.undo, scripts, ys, accounts)
+    hashing.debit_accounts(batch.undo, scripts, ys, accounts)
     return values, accounts
 
 

@@ -5,9 +5,6 @@ data likewise. Each kernel makes one pass and fills arrays that the caller alloc
 never from counts that the bytes claim. Serialization: Bitcoin developer reference, BIP 144 (segwit); undo data:
 Bitcoin Core `undo.h`, `compressor.h`, `serialize.h` (VARINT).
 
-Hashing contexts travel as arrays, never as bare addresses: numba frees an array after the last use of its variable, and
-an address keeps nothing alive.
-
 A kernel that finds a fault stops and writes it to `fault`: (code, block, transaction in the block, found, expected);
 `decode.py` makes the sentence.
 """
@@ -17,7 +14,6 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from reflow.blocks.sha256 import CONTEXT_SIZE, sha256_final, sha256_init, sha256_update
 from reflow.network import MAX_MONEY
 
 # Fault codes, in the order in which the checks run.
@@ -43,10 +39,6 @@ UNEXPECTED_WITNESS: Final = 18
 
 # Columns of the per-transaction table of positions in `raw`.
 TX_START, TX_INPUTS, TX_WITNESS, TX_END, TX_COLUMNS = 0, 1, 2, 3, 4
-
-_HASH = 32
-_COMMITMENT = np.frombuffer(b"\x6a\x24\xaa\x21\xa9\xed", np.uint8)
-"""How the scriptPubKey of a witness commitment begins (BIP 141)."""
 
 
 @njit(nogil=True, cache=True)
@@ -180,7 +172,7 @@ def count_blocks(raw, bounds, counts, fault):
         if transactions <= 0:
             fault[:] = (BAD_COUNT, b, 0, transactions, 1)
             return
-        counts[b, :] = 0
+        counts[b, 0] = counts[b, 1] = counts[b, 2] = 0
         for t in range(transactions):
             inputs, outputs = _walk_transaction(raw, position, end, layout)
             if inputs < 0:
@@ -244,141 +236,6 @@ def lay_out(raw, bounds, layout, inputs, outputs, values, scripts, fault):
                 o += 1
             position = layout[t, TX_END]
             t += 1
-
-
-@njit(nogil=True, cache=True)
-def _sha256d(context, digest, data, size):
-    sha256_init(context.ctypes.data)
-    sha256_update(context.ctypes.data, data, size)
-    again(context, digest)
-
-
-@njit(nogil=True, cache=True)
-def again(context, digest):
-    """Finish the hash in `context` and hash its digest once more."""
-    sha256_final(digest, context.ctypes.data)
-    sha256_init(context.ctypes.data)
-    sha256_update(context.ctypes.data, digest, _HASH)
-    sha256_final(digest, context.ctypes.data)
-
-
-@njit(nogil=True, cache=True)
-def hash_headers(headers, hashes):
-    """hashes[i] = SHA-256d of the 80 bytes headers[i], in the byte order of the wire."""
-    context = np.empty(CONTEXT_SIZE, np.uint8)
-    for i in range(len(headers)):
-        _sha256d(context, hashes[i].ctypes.data, headers[i].ctypes.data, 80)
-
-
-@njit(nogil=True, cache=True)
-def hash_transactions(raw, layout, txids):
-    """txids[t] = SHA-256d of transaction t without its witness (BIP 141), in the byte order of the wire."""
-    context = np.empty(CONTEXT_SIZE, np.uint8)
-    base = raw.ctypes.data
-    for t in range(len(layout)):
-        start, inputs, witness, end = layout[t]
-        sha256_init(context.ctypes.data)
-        if inputs == start + 4:
-            sha256_update(context.ctypes.data, base + start, end - start)
-        else:
-            sha256_update(context.ctypes.data, base + start, 4)
-            sha256_update(context.ctypes.data, base + inputs, witness - inputs)
-            sha256_update(context.ctypes.data, base + end - 4, 4)
-        again(context, txids[t].ctypes.data)
-
-
-@njit(nogil=True, cache=True)
-def _merkle_root(context, leaves, count):
-    """Merkle root of leaves[:count] (rows of 32 bytes, one spare row behind them), computed in place in row 0."""
-    while count > 1:
-        if count & 1:
-            leaves[count] = leaves[count - 1]
-            count += 1
-        for i in range(count // 2):
-            _sha256d(context, leaves[i].ctypes.data, leaves[2 * i].ctypes.data, 2 * _HASH)
-        count //= 2
-
-
-@njit(nogil=True, cache=True)
-def differ(a, b):
-    """Whether two hashes differ."""
-    for k in range(_HASH):
-        if a[k] != b[k]:
-            return True
-    return False
-
-
-@njit(nogil=True, cache=True)
-def check_roots(raw, bounds, first_tx, layout, txids, hashes, fault):
-    """Each block's hash against the expected `hashes`, and its Merkle root against its header."""
-    context = np.empty(CONTEXT_SIZE, np.uint8)
-    found = np.empty(_HASH, np.uint8)
-    for b in range(len(bounds) - 1):
-        _sha256d(context, found.ctypes.data, raw[bounds[b] :].ctypes.data, 80)
-        if differ(found, hashes[b]):
-            fault[:] = (BLOCK_HASH, b, 0, 0, 0)
-            return
-        count = first_tx[b + 1] - first_tx[b]
-        leaves = np.empty((count + 1, _HASH), np.uint8)
-        leaves[:count] = txids[first_tx[b] : first_tx[b + 1]]
-        _merkle_root(context, leaves, count)
-        if differ(leaves[0], raw[bounds[b] + 36 : bounds[b] + 68]):
-            fault[:] = (MERKLE_ROOT, b, 0, 0, 0)
-            return
-
-
-@njit(nogil=True, cache=True)
-def _commitment(raw, scripts, first, last):
-    """Position of the witness commitment in the coinbase's outputs first..last - 1 (the last that fits), or -1."""
-    for o in range(last - 1, first - 1, -1):
-        start = scripts[o, 0]
-        if scripts[o, 1] - start >= 38 and np.array_equal(raw[start : start + 6], _COMMITMENT):
-            return start + 6
-    return np.int64(-1)
-
-
-@njit(nogil=True, cache=True)
-def _witness_root(context, raw, layout, txids, leaves):
-    """Merkle root of the wtxids of one block, in leaves[0]; the coinbase's counts as zero."""
-    leaves[0] = 0
-    for t in range(1, len(layout)):
-        start, inputs, _, end = layout[t]
-        if inputs == start + 4:
-            leaves[t] = txids[t]
-        else:
-            _sha256d(context, leaves[t].ctypes.data, raw[start:].ctypes.data, end - start)
-    _merkle_root(context, leaves, len(layout))
-
-
-@njit(nogil=True, cache=True)
-def check_witnesses(raw, first_tx, first_output, layout, outputs, txids, scripts, fault):
-    """Each block's witness commitment (BIP 141), the only hash that covers its witness bytes.
-
-    Applies to blocks whose coinbase carries the witness reserved value; in others no transaction may have a witness.
-    """
-    context = np.empty(CONTEXT_SIZE, np.uint8)
-    pair = np.empty((2, _HASH), np.uint8)
-    for b in range(len(first_tx) - 1):
-        t0 = first_tx[b]
-        t1 = first_tx[b + 1]
-        witness = layout[t0, TX_WITNESS]
-        o0 = first_output[b]
-        position = _commitment(raw, scripts, o0, o0 + outputs[t0])
-        reserved = layout[t0, TX_END] - 4 - witness == 34 and raw[witness] == 1 and raw[witness + 1] == 32
-        if not reserved or position < 0:
-            for t in range(t0, t1):
-                if layout[t, TX_INPUTS] != layout[t, TX_START] + 4:
-                    fault[:] = (UNEXPECTED_WITNESS, b, t - t0, 0, 0)
-                    return
-            continue
-        leaves = np.empty((t1 - t0 + 1, _HASH), np.uint8)
-        _witness_root(context, raw, layout[t0:t1], txids[t0:t1], leaves)
-        pair[0] = leaves[0]
-        pair[1] = raw[witness + 2 : witness + 34]
-        _sha256d(context, pair.ctypes.data, pair.ctypes.data, 64)
-        if differ(pair[0], raw[position : position + 32]):
-            fault[:] = (WITNESS_ROOT, b, 0, 0, 0)
-            return
 
 
 @njit(nogil=True, cache=True)
@@ -480,29 +337,7 @@ def lay_out_undo(undo, bounds, first_tx, inputs, values, scripts, fault):
 
 
 @njit(nogil=True, cache=True)
-def _account(digest):
-    """The first 8 bytes of a SHA-256 digest, big-endian, signed."""
-    account = np.int64(0)
-    for k in range(8):
-        account = account << 8 | np.int64(digest[k])
-    return account
-
-
-@njit(nogil=True, cache=True)
-def credit_accounts(raw, scripts, accounts):
-    """accounts[o] = account of the scriptPubKey raw[scripts[o, 0]:scripts[o, 1]]."""
-    context = np.empty(CONTEXT_SIZE, np.uint8)
-    digest = np.empty(_HASH, np.uint8)
-    base = raw.ctypes.data
-    for o in range(len(scripts)):
-        sha256_init(context.ctypes.data)
-        sha256_update(context.ctypes.data, base + scripts[o, 0], scripts[o, 1] - scripts[o, 0])
-        sha256_final(digest.ctypes.data, context.ctypes.data)
-        accounts[o] = _account(digest)
-
-
-@njit(nogil=True, cache=True)
-def _expand_script(undo, kind, start, end, y, script):
+def expand_script(undo, kind, start, end, y, script):
     """Write the scriptPubKey behind compressed form `kind` (0..5) to `script`; gives its length."""
     if kind == 0:
         script[0], script[1], script[2] = 0x76, 0xA9, 20
@@ -524,27 +359,6 @@ def _expand_script(undo, kind, start, end, y, script):
     script[34:66] = y
     script[66] = 0xAC
     return 67
-
-
-@njit(nogil=True, cache=True)
-def debit_accounts(undo, scripts, ys, accounts):
-    """accounts[d] = account of spent output d; ys = y coordinates of the points of kind 4 and 5, in order."""
-    context = np.empty(CONTEXT_SIZE, np.uint8)
-    digest = np.empty(_HASH, np.uint8)
-    expanded = np.empty(67, np.uint8)
-    base = undo.ctypes.data
-    point = 0
-    for d in range(len(scripts)):
-        kind, start, end = scripts[d]
-        sha256_init(context.ctypes.data)
-        if kind == 6:
-            sha256_update(context.ctypes.data, base + start, end - start)
-        else:
-            size = _expand_script(undo, kind, start, end, ys[min(point, len(ys) - 1)], expanded)
-            point += kind >= 4
-            sha256_update(context.ctypes.data, expanded.ctypes.data, size)
-        sha256_final(digest.ctypes.data, context.ctypes.data)
-        accounts[d] = _account(digest)
 
 
 @njit(nogil=True, cache=True)

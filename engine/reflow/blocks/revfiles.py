@@ -14,13 +14,18 @@ from numpy.typing import NDArray
 
 from reflow.blocks.batch import byte_array
 from reflow.blocks.blkfiles import BlocksFolder
+from reflow.blocks.hashing import differ
 from reflow.blocks.headers import Header
-from reflow.blocks.kernels import again, compact, differ, unxor, walk_coin
-from reflow.blocks.sha256 import CONTEXT_SIZE, sha256_init, sha256_update
+from reflow.blocks.kernels import compact, unxor, walk_coin
+from reflow.blocks.memory import copy_bytes
+from reflow.blocks.sha256 import WORDS, hash_again, hash_messages, pad, padded
 from reflow.errors import SourceError
 
 _FRAME: Final = 8
+_HASH: Final = 32
 _CHECKSUM: Final = 32
+_ROW: Final = 32
+"""Blocks whose records are guessed and checked together."""
 
 
 class RevFile(NamedTuple):
@@ -167,31 +172,84 @@ def _leading_count(data, position):
 
 
 @njit(nogil=True, cache=True)
-def _fits(context, digest, data, start, end, prev_hash):
-    sha256_init(context.ctypes.data)
-    sha256_update(context.ctypes.data, prev_hash.ctypes.data, 32)
-    sha256_update(context.ctypes.data, data.ctypes.data + start, end - start)
-    again(context, digest.ctypes.data)
-    return not differ(digest, data[end : end + _CHECKSUM])
+def _fit(data, starts, ends, records, prev_hashes):
+    """fits[i] = whether the checksum of record records[i] is that of a block behind prev_hashes[i]."""
+    places = np.zeros(len(records) + 1, np.int64)
+    for i in range(len(records)):
+        places[i + 1] = places[i] + padded(_HASH + ends[records[i]] - starts[records[i]])
+    messages = np.empty(places[-1], np.uint8)
+    for i in range(len(records)):
+        size = ends[records[i]] - starts[records[i]]
+        copy_bytes(messages.ctypes.data + places[i], prev_hashes[i].ctypes.data, _HASH)
+        copy_bytes(messages.ctypes.data + places[i] + _HASH, data.ctypes.data + starts[records[i]], size)
+        pad(messages, places[i], places[i] + _HASH + size)
+    digests = np.empty((len(records), WORDS), np.uint32)
+    hash_messages(messages, places, digests)
+    hash_again(digests)
+    found = digests.view(np.uint8)
+    fits = np.empty(len(records), np.bool_)
+    for i in range(len(records)):
+        end = ends[records[i]]
+        fits[i] = not differ(found[i], data[end : end + _CHECKSUM])
+    return fits
+
+
+@njit(nogil=True, cache=True)
+def _following(data, starts, claimed, tx_count, record):
+    """The first unclaimed record of a block with that many transactions from `record` on, or the number of records."""
+    while record < len(starts) and (claimed[record] or _leading_count(data, starts[record]) != tx_count - 1):
+        record += 1
+    return record
+
+
+@njit(nogil=True, cache=True)
+def _search(data, starts, ends, claimed, prev_hash, tx_count, record):
+    """The record that fits one block or -1, looking from `record` on and then round again."""
+    one, prev_hashes = np.empty(1, np.int64), prev_hash.reshape(1, _HASH)
+    for k in range(len(starts)):
+        one[0] = (record + k) % len(starts)
+        could_fit = _following(data, starts, claimed, tx_count, one[0]) == one[0]
+        if could_fit and _fit(data, starts, ends, one, prev_hashes)[0]:
+            return one[0]
+    return np.int64(-1)
 
 
 @njit(nogil=True, cache=True)
 def _pair(data, starts, ends, claimed, prev_hashes, tx_counts):
-    """The record of each block or -1, looking from behind the last match on and then round again."""
-    context = np.empty(CONTEXT_SIZE, np.uint8)
-    digest = np.empty(_CHECKSUM, np.uint8)
+    """The record of each block or -1, looking from behind the last match on and then round again.
+
+    Records stand in nearly the order of the blocks: the next that could fit is tried first, for a row of blocks.
+    """
     paired = np.full(len(tx_counts), -1, np.int64)
-    next_record = 0
-    for b in range(len(tx_counts)):
-        for k in range(len(starts)):
-            r = (next_record + k) % len(starts)
-            if claimed[r] or _leading_count(data, starts[r]) != tx_counts[b] - 1:
-                continue
-            if _fits(context, digest, data, starts[r], ends[r], prev_hashes[b]):
-                paired[b] = r
-                claimed[r] = True
-                next_record = r + 1
+    guesses = np.empty(_ROW, np.int64)
+    block = 0
+    record = 0
+    while block < len(tx_counts):
+        row = 0
+        following = record
+        while row < _ROW and block + row < len(tx_counts):
+            following = _following(data, starts, claimed, tx_counts[block + row], following)
+            if following == len(starts):
                 break
+            guesses[row] = following
+            following += 1
+            row += 1
+        fits = _fit(data, starts, ends, guesses[:row], prev_hashes[block : block + row])
+        for k in range(row):
+            if not fits[k]:
+                row = k
+                break
+            paired[block] = guesses[k]
+            claimed[guesses[k]] = True
+            record = guesses[k] + 1
+            block += 1
+        if row < _ROW and block < len(tx_counts):
+            found = _search(data, starts, ends, claimed, prev_hashes[block], tx_counts[block], record)
+            if found >= 0:
+                paired[block] = found
+                claimed[found] = True
+                record = found + 1
+            block += 1
     return paired
 
 

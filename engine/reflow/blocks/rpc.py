@@ -21,7 +21,7 @@ from bitcoinrpc.authproxy import AuthServiceProxy, JSONRPCException
 from numpy.typing import NDArray
 
 from reflow.blocks.batch import ChainEnd, RawBatch, bounds_of, byte_array
-from reflow.blocks.kernels import hash_headers
+from reflow.blocks.hashing import hash_headers
 from reflow.blocks.undo import Coin, compact_size, serialize_undo
 from reflow.errors import SourceError
 from reflow.network import COIN, NETWORKS, Network

@@ -1,159 +1,313 @@
-"""SHA-256 callable from numba kernels (FIPS 180-4), by OpenSSL where there is one, else by numba alone.
+"""SHA-256 of many messages at once, for numba kernels (FIPS 180-4): one message in each lane of the CPU's vectors.
 
-The kernels call three symbols of the usual incremental interface: `reflow_sha256_init(ctx)`,
-`reflow_sha256_update(ctx, data, size)`, `reflow_sha256_final(digest, ctx)`, all addresses. Which code stands behind
-the symbols is decided when this module is loaded, so compiled kernels stay in numba's cache whichever it is.
-OpenSSL's low-level functions are used because its one-shot SHA256() looks the algorithm up at each call. Set
-REFLOW_SHA256=numba to do without OpenSSL.
+A block of 64 bytes depends on the one before, so a single message cannot be hashed faster than the CPU's latency
+allows. Messages do not depend on each other: LANES of them advance together, a block each, every step of the
+compression being one vector instruction. A lane whose message ends takes the next one. The compression is written in
+LLVM's vector types, which become AVX-512, AVX2, SSE2 or NEON instructions, whatever the CPU has.
+
+Messages lie *padded* in one array: behind the message the byte 0x80, zeros, and its length in bits (`pad`).
+Digests are rows of eight words whose bytes in memory are the digest, in the byte order of the wire.
 """
 
-import ctypes
-import ctypes.util
-import os
 from typing import Any, Final
 
 import llvmlite.binding as llvm
 import numpy as np
-from numba import carray, cfunc, njit, types
+from llvmlite import ir
+from numba import cfunc, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
-CONTEXT_SIZE: Final = 128
-"""Bytes of a hashing context: OpenSSL's SHA256_CTX takes 112, ours 104."""
+from reflow.blocks.memory import copy_bytes, store_big_endian, zero_bytes
 
-_ROUND_CONSTANTS: Final = np.array(
-    [int(2**32 * abs(float(p) ** (1 / 3) % 1)) for p in range(2, 312) if all(p % q for q in range(2, p))],
-    np.uint32,
-)  # fractional parts of the cube roots of the first 64 primes
-_INITIAL_STATE: Final = np.array(
-    [int(2**32 * (float(p) ** 0.5 % 1)) for p in (2, 3, 5, 7, 11, 13, 17, 19)], np.uint32
-)  # fractional parts of the square roots of the first 8 primes
+LANES: Final = 16 if llvm.get_host_cpu_features().get("avx512f") else 8
+"""Messages that advance together: as many 32-bit words as a vector of the CPU has. Results do not depend on it."""
 
+BLOCK: Final = 64
+WORDS: Final = 8
+"""Words of a digest."""
 
-@njit(inline="always")
-def _rotate(word, bits):
-    return np.uint32((word >> np.uint32(bits)) | (word << np.uint32(32 - bits)))
+_PRIMES: Final = [p for p in range(2, 312) if all(p % q for q in range(2, p))]
+_ROUND_CONSTANTS: Final = [int(2**32 * (float(p) ** (1 / 3) % 1)) for p in _PRIMES]
+"""The fractional parts of the cube roots of the first 64 primes."""
+_INITIAL_STATE: Final = np.array([int(2**32 * (float(p) ** 0.5 % 1)) for p in _PRIMES[:WORDS]], np.uint32)
+"""The fractional parts of the square roots of the first 8 primes."""
 
-
-@njit(cache=True, nogil=True)
-def _compress(state, block):
-    """One 64-byte block into the eight words of state."""
-    w = np.empty(64, np.uint32)
-    for i in range(16):
-        w[i] = (
-            np.uint32(block[4 * i]) << np.uint32(24)
-            | np.uint32(block[4 * i + 1]) << np.uint32(16)
-            | np.uint32(block[4 * i + 2]) << np.uint32(8)
-            | np.uint32(block[4 * i + 3])
-        )
-    for i in range(16, 64):
-        s0 = _rotate(w[i - 15], 7) ^ _rotate(w[i - 15], 18) ^ (w[i - 15] >> np.uint32(3))
-        s1 = _rotate(w[i - 2], 17) ^ _rotate(w[i - 2], 19) ^ (w[i - 2] >> np.uint32(10))
-        w[i] = w[i - 16] + s0 + w[i - 7] + s1
-    a, b, c, d, e, f, g, h = state[0], state[1], state[2], state[3], state[4], state[5], state[6], state[7]
-    for i in range(64):
-        s1 = _rotate(e, 6) ^ _rotate(e, 11) ^ _rotate(e, 25)
-        t1 = np.uint32(h + s1 + ((e & f) ^ (~e & g)) + _ROUND_CONSTANTS[i] + w[i])
-        s0 = _rotate(a, 2) ^ _rotate(a, 13) ^ _rotate(a, 22)
-        t2 = np.uint32(s0 + ((a & b) ^ (a & c) ^ (b & c)))
-        h, g, f, e, d, c, b, a = g, f, e, np.uint32(d + t1), c, b, a, np.uint32(t1 + t2)
-    state[0] += a
-    state[1] += b
-    state[2] += c
-    state[3] += d
-    state[4] += e
-    state[5] += f
-    state[6] += g
-    state[7] += h
+_VECTOR: Final = ir.VectorType(ir.IntType(32), LANES)
+_DIGEST: Final = ir.VectorType(ir.IntType(32), WORDS)
+_INDEX: Final = ir.IntType(64)
+_PADDING: Final = [0x80000000, *[0] * 14, 8 * BLOCK]
+"""The second block of a message of 64 bytes, as words."""
+_DIGEST_PADDING: Final = [0x80000000, *[0] * 6, 32 * WORDS]
+"""The words behind a message of 32 bytes."""
 
 
-# The fallback's context: 8 words of state, the total length in two words, then 64 bytes not yet compressed.
-_BYTES = types.CPointer(types.uint8)
+def _kernel(generate: Any) -> Any:
+    """An intrinsic of two addresses from a function that emits its code."""
+
+    def typed(_: Any, first: Any, second: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            generate(builder, *args)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp), emit
+
+    return intrinsic(typed)
 
 
-@cfunc(types.intc(_BYTES), cache=True)
-def _numba_init(context):
-    words = carray(context, 40).view(np.uint32)
-    words[:8] = _INITIAL_STATE
-    words[8:] = 0
-    return 1
+@_kernel
+def _compress_lanes(builder: Any, state: Any, blocks: Any) -> None:
+    """`state`: address of WORDS rows of LANES words; `blocks`: address of LANES addresses, of a 64-byte block each."""
+    rows = [_pointer(builder, state, _VECTOR, 4 * LANES * word) for word in range(WORDS)]
+    addresses = builder.inttoptr(blocks, _INDEX.as_pointer())
+    places = [builder.load(builder.gep(addresses, [_INDEX(lane)])) for lane in range(LANES)]
+    before = [_load(builder, row) for row in rows]
+    after = _rounds(builder, before, _words_of_blocks(builder, places))
+    for row, vector in zip(rows, after, strict=True):
+        builder.store(vector, row).align = 4
 
 
-@cfunc(types.intc(_BYTES, _BYTES, types.intp), cache=True)
-def _numba_update(context, data, size):
-    words = carray(context, 40).view(np.uint32)
-    pending = carray(context, 104)[40:]
-    source = carray(data, size)
-    length = np.int64(words[8]) | np.int64(words[9]) << 32
-    filled = length & 63
-    length += size
-    words[8] = np.uint32(length & 0xFFFFFFFF)
-    words[9] = np.uint32(length >> 32)
-    position = np.int64(0)
-    if filled + size >= 64:
-        if filled:
-            position = 64 - filled
-            pending[filled:] = source[:position]
-            _compress(words, pending)
-            filled = 0
-        while position + 64 <= size:
-            _compress(words, source[position : position + 64])
-            position += 64
-    pending[filled : filled + size - position] = source[position:size]
-    return 1
+@_kernel
+def _hash_pairs_lanes(builder: Any, messages: Any, digests: Any) -> None:
+    """SHA-256d of LANES messages of 64 bytes that lie in a row; the digests likewise."""
+    places = [builder.add(messages, _INDEX(BLOCK * lane)) for lane in range(LANES)]
+    state = _rounds(builder, _initial(), _words_of_blocks(builder, places))
+    state = _rounds(builder, state, [_same(word) for word in _PADDING])
+    _store_digests(builder, _digest_of_digest(builder, state), digests)
 
 
-@cfunc(types.intc(_BYTES, _BYTES), cache=True)
-def _numba_final(digest, context):
-    words = carray(context, 40).view(np.uint32)
-    pending = carray(context, 104)[40:]
-    out = carray(digest, 32)
-    bits = (np.int64(words[8]) | np.int64(words[9]) << 32) * 8
-    filled = (bits >> 3) & 63
-    pending[filled] = 0x80
-    pending[filled + 1 :] = 0
-    if filled >= 56:
-        _compress(words, pending)
-        pending[:] = 0
-    for i in range(8):
-        pending[56 + i] = (bits >> (56 - 8 * i)) & 0xFF
-    _compress(words, pending)
-    for i in range(32):
-        out[i] = (words[i >> 2] >> np.uint32(24 - 8 * (i & 3))) & np.uint32(0xFF)
-    return 1
+@_kernel
+def _hash_again_lanes(builder: Any, messages: Any, digests: Any) -> None:
+    """SHA-256 of LANES digests that lie in a row; the new digests likewise."""
+    rows = [
+        _widened(builder, _load(builder, _pointer(builder, messages, _DIGEST, 4 * WORDS * lane)))
+        for lane in range(LANES)
+    ]
+    words = [_call(builder, "bswap", row) for row in _transpose(builder, rows)[:WORDS]]
+    _store_digests(builder, _digest_of_digest(builder, words), digests)
 
 
-_LIBRARIES: Final = ("libcrypto.so.3", "libcrypto.so.1.1", "libcrypto.so", "libcrypto.3.dylib")
+def _digest_of_digest(builder: Any, digest: list[Any]) -> list[Any]:
+    return _rounds(builder, _initial(), [*digest, *map(_same, _DIGEST_PADDING)])
 
 
-def _openssl() -> tuple[int, int, int] | None:
-    """Addresses of OpenSSL's SHA256_Init, SHA256_Update and SHA256_Final, or None on a system without them."""
-    found = ctypes.util.find_library("crypto")
-    for name in (*([found] if found else []), *_LIBRARIES):
-        try:
-            library = ctypes.CDLL(name)
-            functions = (library.SHA256_Init, library.SHA256_Update, library.SHA256_Final)
-        except (OSError, AttributeError):
-            continue
-        init, update, final = (ctypes.cast(f, ctypes.c_void_p).value or 0 for f in functions)
-        return init, update, final
-    return None
+def _store_digests(builder: Any, state: list[Any], digests: Any) -> None:
+    """Write the digest of each lane, 32 bytes one behind the other from the address `digests` on."""
+    words = [_call(builder, "bswap", vector) for vector in state]
+    rows = _transpose(builder, words + [ir.Constant(_VECTOR, ir.Undefined)] * (LANES - WORDS))
+    for lane, row in enumerate(rows):
+        low = builder.shuffle_vector(row, row, ir.Constant(_DIGEST, list(range(WORDS))))
+        builder.store(low, _pointer(builder, digests, _DIGEST, 4 * WORDS * lane)).align = 1
 
 
-def _bind() -> str:
-    addresses = None if os.environ.get("REFLOW_SHA256") == "numba" else _openssl()
-    for symbol, address in zip(
-        ("init", "update", "final"),
-        addresses or (_numba_init.address, _numba_update.address, _numba_final.address),
-        strict=True,
-    ):
-        llvm.add_symbol(f"reflow_sha256_{symbol}", address)
-    return "openssl" if addresses else "numba"
+def _widened(builder: Any, digest: Any) -> Any:
+    """A digest's words in the low half of a full vector, the rest undefined."""
+    order = ir.Constant(_VECTOR, [word % WORDS for word in range(LANES)])
+    return builder.shuffle_vector(digest, digest, order)
 
 
-BACKEND: Final = _bind()
-"""Which code computes the digests: `openssl` or `numba`. The results are equal."""
+def _initial() -> list[Any]:
+    return [_same(int(word)) for word in _INITIAL_STATE]
 
-sha256_init: Any = types.ExternalFunction("reflow_sha256_init", types.intc(types.intp))
-sha256_update: Any = types.ExternalFunction(
-    "reflow_sha256_update", types.intc(types.intp, types.intp, types.intp)
-)
-sha256_final: Any = types.ExternalFunction("reflow_sha256_final", types.intc(types.intp, types.intp))
+
+def _pointer(builder: Any, address: Any, kind: Any, offset: int) -> Any:
+    return builder.inttoptr(builder.add(address, _INDEX(offset)), kind.as_pointer())
+
+
+def _load(builder: Any, pointer: Any) -> Any:
+    vector = builder.load(pointer)
+    vector.align = 1
+    return vector
+
+
+def _same(value: int) -> Any:
+    """A vector with `value` in every lane."""
+    return ir.Constant(_VECTOR, [value] * LANES)
+
+
+def _call(builder: Any, name: str, *operands: Any) -> Any:
+    """One of LLVM's own functions on vectors."""
+    kind = ir.FunctionType(_VECTOR, [_VECTOR] * len(operands))
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}i32")
+    return builder.call(function, operands)
+
+
+def _words_of_blocks(builder: Any, places: list[Any]) -> list[Any]:
+    """Sixteen vectors: the big-endian words of the blocks at LANES addresses, word by word, a block in each lane."""
+    words: list[Any] = []
+    for part in range(0, BLOCK, 4 * LANES):
+        rows = [_load(builder, _pointer(builder, place, _VECTOR, part)) for place in places]
+        words += [_call(builder, "bswap", row) for row in _transpose(builder, rows)]
+    return words
+
+
+def _transpose(builder: Any, rows: list[Any]) -> list[Any]:
+    """LANES vectors by LANES: neighbours are interleaved in units of one word, two words, and so on."""
+    unit = 1
+    while unit < LANES:
+        for low in (row for row in range(LANES) if not row & unit):
+            pair = rows[low], rows[low + unit]
+            rows[low], rows[low + unit] = (_interleave(builder, *pair, unit, part) for part in (0, unit))
+        unit *= 2
+    return rows
+
+
+def _interleave(builder: Any, first: Any, second: Any, unit: int, offset: int) -> Any:
+    """Every other unit of words, from the words at `offset` on, of two vectors by turns."""
+    order = [
+        source + start + offset + word
+        for start in range(0, LANES, 2 * unit)
+        for source in (0, LANES)
+        for word in range(unit)
+    ]
+    return builder.shuffle_vector(first, second, ir.Constant(_VECTOR, order))
+
+
+def _rounds(builder: Any, state: list[Any], words: list[Any]) -> list[Any]:
+    """The state after a block of sixteen words (FIPS 180-4, section 6.2.2)."""
+    add, xor = builder.add, builder.xor
+
+    def rotated(word: Any, *bits: int) -> Any:
+        """The exclusive or of rotations to the right."""
+        first, *others = (_call(builder, "fshr", word, word, _same(n)) for n in bits)
+        for other in others:
+            first = xor(first, other)
+        return first
+
+    a, b, c, d, e, f, g, h = state
+    for i, constant in enumerate(_ROUND_CONSTANTS):
+        if i >= len(words):
+            early, late = words[(i - 15) % 16], words[(i - 2) % 16]
+            s0 = xor(rotated(early, 7, 18), builder.lshr(early, _same(3)))
+            s1 = xor(rotated(late, 17, 19), builder.lshr(late, _same(10)))
+            words[i % 16] = add(add(words[i % 16], s0), add(words[(i - 7) % 16], s1))
+        chosen = xor(g, builder.and_(e, xor(f, g)))
+        majority = builder.or_(builder.and_(a, b), builder.and_(c, builder.or_(a, b)))
+        t1 = add(add(h, add(words[i % 16], _same(constant))), add(rotated(e, 6, 11, 25), chosen))
+        t2 = add(rotated(a, 2, 13, 22), majority)
+        h, g, f, e, d, c, b, a = g, f, e, add(d, t1), c, b, a, add(t1, t2)
+    return [add(old, new) for old, new in zip(state, (a, b, c, d, e, f, g, h), strict=True)]
+
+
+_ADDRESSES: Final = types.void(types.intp, types.intp)
+
+
+@cfunc(_ADDRESSES, cache=True)
+def _compress(state: Any, blocks: Any) -> None:
+    _compress_lanes(state, blocks)
+
+
+@cfunc(_ADDRESSES, cache=True)
+def _pairs(messages: Any, digests: Any) -> None:
+    _hash_pairs_lanes(messages, digests)
+
+
+@cfunc(_ADDRESSES, cache=True)
+def _again(messages: Any, digests: Any) -> None:
+    _hash_again_lanes(messages, digests)
+
+
+def _symbol(name: str, function: Any) -> Any:
+    """The function behind a symbol, so that kernels call the one compiled copy instead of taking it in."""
+    llvm.add_symbol(f"reflow_sha256_{name}", function.address)
+    return types.ExternalFunction(f"reflow_sha256_{name}", _ADDRESSES)
+
+
+_compress_blocks: Final = _symbol("compress", _compress)
+_hash_pairs: Final = _symbol("pairs", _pairs)
+_hash_again: Final = _symbol("again", _again)
+
+
+@njit(nogil=True, cache=True)
+def padded(size):
+    """Bytes that a message of `size` bytes takes with its padding."""
+    return (size + 9 + BLOCK - 1) & ~(BLOCK - 1)
+
+
+@njit(nogil=True, cache=True)
+def pad(data, start, end):
+    """Pad the message data[start:end]; gives the position behind the padding."""
+    last = start + padded(end - start)
+    data[end] = 0x80
+    zero_bytes(data.ctypes.data + end + 1, last - end - 1)
+    store_big_endian(data.ctypes.data + last - 8, 8 * (end - start))
+    return last
+
+
+@njit(nogil=True, cache=True)
+def _swapped(word):
+    return (
+        (word << np.uint32(24))
+        | ((word & np.uint32(0xFF00)) << np.uint32(8))
+        | ((word >> np.uint32(8)) & np.uint32(0xFF00))
+        | (word >> np.uint32(24))
+    )
+
+
+@njit(nogil=True, cache=True)
+def _begin(state, lane):
+    for word in range(WORDS):
+        state[word, lane] = _INITIAL_STATE[word]
+
+
+@njit(nogil=True, cache=True)
+def _finish(state, lane, digest):
+    for word in range(WORDS):
+        digest[word] = _swapped(state[word, lane])
+
+
+@njit(nogil=True, cache=True)
+def hash_messages(data, starts, digests):
+    """digests[i] = SHA-256 of the padded message data[starts[i]:starts[i + 1]]; `digests` has WORDS words a row."""
+    count = len(starts) - 1
+    state = np.empty((WORDS, LANES), np.uint32)
+    places = np.full(
+        LANES, data.ctypes.data, np.int64
+    )  # a lane without a message reads the first block over and over
+    left = np.zeros(LANES, np.int64)
+    message = np.full(LANES, -1, np.int64)
+    following = 0
+    done = 0
+    while done < count:
+        for lane in range(LANES):
+            if left[lane] == 0 and following < count:
+                _begin(state, lane)
+                message[lane] = following
+                places[lane] = data.ctypes.data + starts[following]
+                left[lane] = (starts[following + 1] - starts[following]) // BLOCK
+                following += 1
+        _compress_blocks(state.ctypes.data, places.ctypes.data)
+        for lane in range(LANES):
+            if left[lane] > 0:
+                left[lane] -= 1
+                places[lane] += BLOCK
+                if left[lane] == 0:
+                    _finish(state, lane, digests[message[lane]])
+                    places[lane] = data.ctypes.data
+                    done += 1
+
+
+@njit(nogil=True, cache=True)
+def hash_again(digests):
+    """digests[i] = SHA-256 of the digest in digests[i]."""
+    whole = len(digests) // LANES * LANES
+    for first in range(0, whole, LANES):
+        _hash_again(digests[first:].ctypes.data, digests[first:].ctypes.data)
+    rest = np.zeros((LANES, WORDS), np.uint32)
+    copy_bytes(rest.ctypes.data, digests[whole:].ctypes.data, 4 * WORDS * (len(digests) - whole))
+    _hash_again(rest.ctypes.data, rest.ctypes.data)
+    copy_bytes(digests[whole:].ctypes.data, rest.ctypes.data, 4 * WORDS * (len(digests) - whole))
+    return rest  # an address keeps nothing alive
+
+
+@njit(nogil=True, cache=True)
+def hash_pairs(digests, pairs):
+    """digests[i] = SHA-256d of digests[2 * i] and digests[2 * i + 1], for i < pairs: one level of a Merkle tree."""
+    whole = pairs // LANES * LANES
+    for first in range(0, whole, LANES):
+        _hash_pairs(digests[2 * first :].ctypes.data, digests[first:].ctypes.data)
+    rest = np.zeros((2 * LANES, WORDS), np.uint32)
+    copy_bytes(rest.ctypes.data, digests[2 * whole :].ctypes.data, 8 * WORDS * (pairs - whole))
+    _hash_pairs(rest.ctypes.data, rest.ctypes.data)
+    copy_bytes(digests[whole:].ctypes.data, rest.ctypes.data, 4 * WORDS * (pairs - whole))
+    return rest  # as above
