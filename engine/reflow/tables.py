@@ -1,9 +1,12 @@
 """Temporary tables of one connection: how a query's answer is kept for the next query."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
+
+_BATCH: Final = 500_000
 
 
 def keep(con: DuckDBPyConnection, table: str, sql: str, parameters: dict[str, object] | None = None) -> None:
@@ -35,3 +38,14 @@ def columns(
 ) -> dict[str, NDArray[Any]]:
     """The answer of `sql` as one numpy array a column; no column may have nulls."""
     return dict(con.sql(sql, params=parameters or {}).fetchnumpy())
+
+
+def batches(con: DuckDBPyConnection, sql: str) -> Iterator[tuple[NDArray[Any], ...]]:
+    """The answer batch by batch, as one numpy array a column: for answers larger than memory; without nulls."""
+    for batch in con.sql(sql).to_arrow_reader(_BATCH):
+        yield tuple(column.to_numpy() for column in batch.columns)
+
+
+def memory_limit(con: DuckDBPyConnection) -> int:
+    """Bytes that DuckDB may take."""
+    return count(con, "SELECT parse_formatted_bytes(current_setting('memory_limit'))")

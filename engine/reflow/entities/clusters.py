@@ -1,20 +1,33 @@
 """Exchange accounts: the labelled ones, closed under common inputs in rounds, with the conflicts on the way.
 
-METHODOLOGY section 3 and 9.6. All results stay in the connection as temporary tables; the
-queries/cluster_*.sql files are the steps of a round.
+METHODOLOGY section 3 and 9.6. All results stay in the connection as temporary tables; signers.py reads the ledger,
+closure.py has the rounds.
 """
 
 import hashlib
 from typing import Final, NamedTuple
 
+import numpy as np
+import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
+from reflow.entities.closure import Claims, Found, close
 from reflow.entities.labels import Labels
+from reflow.entities.signers import find_common_inputs
 from reflow.progress import Progress, silent
 from reflow.resources import query
-from reflow.tables import count, keep
+from reflow.tables import columns, count, keep, memory_limit
 
 _BATCH: Final = 100_000
+
+_SHARE: Final = 2
+"""The closure takes so much of what DuckDB may take, one part in so many, beside it."""
+
+_TABLES: Final = {
+    "joined": "exchange_account",
+    "conflict": "cluster_conflict",
+    "coinjoin": "cluster_coinjoin",
+}
 
 
 class Clusters(NamedTuple):
@@ -67,27 +80,28 @@ def find_exchange_accounts(
 
 def _close(con: DuckDBPyConnection, progress: Progress) -> int:
     """Rounds until one adds nothing; gives how many added something."""
-    rounds = 0
-    while _add_round(con, rounds + 1):
-        rounds += 1
-        progress("closure", rounds, 0)
-    return rounds
+    keep(con, "exchange", query("exchange_numbers"))
+    known = columns(con, query("exchange_members"))
+    others = columns(con, query("unclaimable_accounts"))["account"]
+    labelled = Claims(
+        known["account"], known["exchange"].astype(np.int64), np.full(len(known["account"]), -1)
+    )
 
+    def record(found: Found, number: int, claims: Claims) -> None:
+        con.register("incoming", pa.table(claims._asdict()))
+        con.execute(f"INSERT INTO {_TABLES[found]} {query(f'cluster_{found}')}", {"round": number})
+        con.unregister("incoming")
+        progress("closure", number, 0)
 
-def _add_round(con: DuckDBPyConnection, number: int) -> bool:
-    keep(con, "claimant", query("cluster_claimants"), {"round": number - 1})
-    keep(con, "coinjoin", query("coinjoin_transactions"))
-    con.execute(f"INSERT INTO cluster_coinjoin {query('cluster_coinjoins')}")
-    keep(con, "claim", query("cluster_claims"))
-    con.execute(f"INSERT INTO cluster_conflict {query('cluster_conflicts')}", {"round": number})
-    before = count(con, "SELECT count(*) FROM exchange_account")
-    con.execute(f"INSERT INTO exchange_account {query('cluster_joins')}", {"round": number})
-    return count(con, "SELECT count(*) FROM exchange_account") > before
+    memory = memory_limit(con) // _SHARE
+    return close(find_common_inputs(con, memory, progress), labelled, others, memory, record)
 
 
 def _digest(con: DuckDBPyConnection) -> str:
     digest = hashlib.sha256()
-    for batch in con.sql(query("cluster_accounts")).to_arrow_reader(_BATCH):
-        pairs = zip(batch.column("account").to_pylist(), batch.column("entity").to_pylist(), strict=True)
-        digest.update("".join(f"{account},{entity}\n" for account, entity in pairs).encode())
+    for batch in con.sql(query("cluster_lines")).to_arrow_reader(_BATCH):
+        lines = batch.column("line").cast(pa.large_binary())
+        _, offsets, text = lines.buffers()
+        first, last = np.frombuffer(offsets, np.int64)[[lines.offset, lines.offset + len(lines)]]
+        digest.update(text[first:last] if text is not None else b"")
     return digest.hexdigest()
