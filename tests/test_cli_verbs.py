@@ -53,6 +53,42 @@ def fails(*args: object, **environment: str) -> str:
     return done.stderr
 
 
+def test_verify_tells_digests_and_counts(ledger: Path) -> None:
+    done = run("verify", ledger)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "faults        none" in done.stdout
+    told = json.loads(run("verify", "--json", "--threads", 1, ledger).stdout)
+    assert (told["fault_count"], told["faults"], told["network"]) == (0, [], "regtest")
+    [chunk] = told["chunks"]
+    assert (chunk["first_height"], chunk["last_height"]) == (1, told["height"])
+    assert chunk["digest"] in done.stdout
+    assert told["digest"] in done.stdout
+
+
+def test_verify_tells_each_fault_in_a_line_and_fails(ledger: Path, tmp_path: Path) -> None:
+    (tmp_path / "harmed").write_bytes(ledger.read_bytes())
+    with duckdb.connect(str(tmp_path / "harmed")) as con:
+        con.execute("UPDATE block SET fees = fees + 1 WHERE height <= 25")
+    done = run("verify", tmp_path / "harmed")
+    assert done.returncode == 1
+    first, *_, last = complaints = done.stderr.splitlines()
+    assert len(complaints) == 21
+    assert first == "reflow: block at height 1: fees: found 1, expected 0"
+    assert last == "reflow: 25 faults in all, the first 20 are told"
+    told = run("verify", "--json", tmp_path / "harmed")
+    assert (told.returncode, told.stderr) == (1, "")
+    assert json.loads(told.stdout)["fault_count"] == 25
+
+
+def test_verify_of_a_file_that_is_damaged_is_one_line(ledger: Path, tmp_path: Path) -> None:
+    """Bytes of the largest tables' blocks are turned over; the database's own checksums tell."""
+    data = bytearray(ledger.read_bytes())
+    for position in range(len(data) // 4, len(data), 9000):
+        data[position] ^= 0xFF
+    (tmp_path / "damaged").write_bytes(data)
+    assert "damaged" in fails("verify", tmp_path / "damaged")
+
+
 def split_labels(labels: Path, out: Path) -> tuple[Path, Path]:
     """The same labels in two files."""
     header, *rows = labels.read_text().splitlines(keepends=True)

@@ -17,6 +17,7 @@ from reflow.flows.methodology import Methodology
 from reflow.flows.output import write
 from reflow.flows.recompute import recompute
 from reflow.ledger.ledger import Ledger
+from reflow.ledger.verify import verify
 from reflow.network import COIN, MAIN
 
 TIP = "0000000025c6b644f8add734be7e666fa4afa43ca0204d623a0c0b1fd2104c7a"
@@ -49,6 +50,15 @@ def daily(
     write(result, out)
     with (out / "metrics.csv").open() as file:
         return {row.pop("time"): row for row in csv.DictReader(file)}
+
+
+def test_the_digest_of_the_real_blocks(ledger: Ledger) -> None:
+    """The same on every machine: what anybody's ledger of these blocks must have."""
+    result = verify(ledger)
+    assert (result.fault_count, result.supply) == (0, 438 * 50 * COIN)
+    assert [chunk[1:] for chunk in result.chunks] == [
+        (438, "a190c572c96f970b074e2a453ccee21203fd609cba40cc15e72795cc83e1ae03")
+    ]
 
 
 def test_control_metrics_equal_the_vendors(

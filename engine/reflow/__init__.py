@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from reflow.flows.recompute import recompute_many as recompute_many
     from reflow.ledger.ingest import ingest as ingest
     from reflow.ledger.ledger import Ledger as Ledger
+    from reflow.ledger.verify import verify as verify
     from reflow.network import NETWORKS as NETWORKS
     from reflow.network import Network as Network
 
@@ -68,6 +69,7 @@ _HOMES: Final = {
     "reflow.flows.recompute": ("Recomputation", "recompute", "recompute_each", "recompute_many"),
     "reflow.ledger.ingest": ("ingest",),
     "reflow.ledger.ledger": ("Ledger",),
+    "reflow.ledger.verify": ("verify",),
     "reflow.network": ("NETWORKS", "Network"),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}

@@ -172,6 +172,31 @@ def _source(datadir: Path | None, rpc: str | None, cookie: Path | None, network:
     return DatadirSource(datadir.expanduser(), network)
 
 
+@app.command(epilog="Example: reflow verify main.duckdb")
+def verify(
+    ledger: LedgerArgument,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a whole ledger again from its rows, and tell its digests, which others can compare with theirs."""
+    from reflow.ledger.ledger import Ledger
+    from reflow.ledger.verify import DEFAULT_MEMORY, facts
+    from reflow.ledger.verify import verify as run
+
+    with (
+        Ledger.open(ledger, read_only=True, memory=memory or DEFAULT_MEMORY, threads=threads) as opened,
+        console.stage_progress(quiet=as_json) as progress,
+    ):
+        found = run(opened, progress=progress, threads=threads)
+    if as_json:
+        console.say_json(facts(found))
+    else:
+        summary.tell_verification(found)
+    if found.fault_count:
+        raise typer.Exit(1)
+
+
 @labels_app.command("check", epilog="Example: reflow labels check labels/exchanges.csv labels/pools.csv")
 def labels_check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Label files, CSV or TagPack YAML.")],

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reflow.flows.catalog import Metric
     from reflow.flows.recompute import Recomputation
     from reflow.ledger.ingest import IngestResult
+    from reflow.ledger.verify import Verification
     from reflow.simulate.demo import DemoResult
 
 _MATRIX_COLUMNS = 4
@@ -35,6 +36,25 @@ def tell_ingest(ledger: Path, result: "IngestResult") -> None:
     say(f"ledger        {ledger} ({result.network})")
     for warning in result.warnings:
         complain(f"warning: {warning}")
+
+
+def tell_verification(result: "Verification") -> None:
+    """What the ledger holds, the digest of every 10,000 blocks, and the first faults, one line each."""
+    count = result.rows
+    rate = (count["debit"] + count["credit"]) / 1e6 / max(result.seconds, 1e-9)
+    rows = [(f"{chunk.first_height:,} to {chunk.last_height:,}", chunk.digest) for chunk in result.chunks]
+    say_table(("heights", "digest"), rows)
+    say(f"rows          {count['tx']:,} transactions, {count['debit']:,} debits, {count['credit']:,} credits")
+    say(f"speed         {result.seconds:,.1f} s, {rate:,.1f} M debits and credits a second")
+    say(f"supply        {plain(result.supply)}")
+    say(f"tip           {result.height:,}  {result.tip_hash}")
+    say(f"digest        {result.digest} ({result.network})")
+    for fault in result.faults:
+        complain(str(fault))
+    if result.fault_count > len(result.faults):
+        complain(f"{result.fault_count:,} faults in all, the first {len(result.faults)} are told")
+    elif not result.fault_count:
+        say("faults        none")
 
 
 def tell_labels(report: "LabelReport") -> None:

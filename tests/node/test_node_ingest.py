@@ -19,6 +19,7 @@ from reflow.blocks.rpc import RpcSource
 from reflow.ledger.ingest import IngestResult, ingest
 from reflow.ledger.ledger import Ledger
 from reflow.ledger.rows import SCHEMAS
+from reflow.ledger.verify import verify
 from reflow.network import REGTEST
 from reflow.script import account_of
 
@@ -58,6 +59,17 @@ def test_files_of_a_running_node_and_its_rpc_give_the_same_ledger(node: Node, tm
     assert (files.tip_hash, files.blocks) == (node.rpc("getbestblockhash"), node.height())
     assert files._replace(seconds=0, byte_count=0) == rpc._replace(seconds=0, byte_count=0)
     assert content(tmp_path / "files.duckdb") == content(tmp_path / "rpc.duckdb")
+
+
+def test_both_ledgers_are_verified_and_have_the_same_digests(node: Node, tmp_path: Path) -> None:
+    from_files(node, tmp_path / "files.duckdb")
+    over_rpc(node, tmp_path / "rpc.duckdb")
+    for path in (tmp_path / "files.duckdb", tmp_path / "rpc.duckdb"):
+        with Ledger.open(path, read_only=True) as ledger:
+            found = verify(ledger)
+        assert (found.fault_count, found.height) == (0, node.height())
+        assert found.chunks[-1].last_height == node.height()
+    assert content(tmp_path / "files.duckdb")[1] == found.digest
 
 
 def test_blocks_are_as_the_node_tells_them(node: Node, tmp_path: Path) -> None:

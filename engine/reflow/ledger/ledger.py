@@ -204,22 +204,22 @@ def raise_if_storage_failed(error: duckdb.Error, doing: str) -> None:
     """
     if isinstance(error, duckdb.OutOfMemoryException):
         raise LedgerError(
-            f"{doing}: not enough memory: {_one_line(error).partition(' Possible')[0]}"
+            f"{doing}: not enough memory: {one_line(error).partition(' Possible')[0]}"
         ) from error
     if isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.TransactionException):
-        raise LedgerError(f"{doing}: {_one_line(error)}") from error
+        raise LedgerError(f"{doing}: {one_line(error)}") from error
 
 
 def _connect(file: Path | None, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(":memory:" if file is None else str(file), read_only=read_only)
     except duckdb.IOException as error:
-        text = _one_line(error)
+        text = one_line(error)
         if "lock" in text.lower():
             raise LedgerError(f"{file}: ledger is in use by another process ({text})") from None
         raise LedgerError(f"{file}: cannot open the ledger: {text}") from None
     except duckdb.Error as error:
-        raise LedgerError(f"{file}: not a ledger: {_one_line(error)}") from None
+        raise LedgerError(f"{file}: not a ledger: {one_line(error)}") from None
 
 
 def _configure(con: duckdb.DuckDBPyConnection, memory: str | None, threads: int | None) -> None:
@@ -227,7 +227,7 @@ def _configure(con: duckdb.DuckDBPyConnection, memory: str | None, threads: int 
         try:
             con.execute("SET memory_limit = $memory", {"memory": memory})
         except duckdb.Error as error:
-            raise LedgerError(f"memory limit {memory}: {_one_line(error)}") from None
+            raise LedgerError(f"memory limit {memory}: {one_line(error)}") from None
     if threads is not None:
         con.execute("SET threads = $threads", {"threads": threads})
 
@@ -272,5 +272,6 @@ def _identify(con: duckdb.DuckDBPyConnection, file: Path | None) -> Network:
     return NETWORKS[meta["network"]]
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """The message of an error without its line breaks."""
     return " ".join(str(error).split())

@@ -1,0 +1,173 @@
+"""Check a whole ledger again, from its rows alone: links, times, numbers, conservation, sums, scripts and digests.
+
+No table is believed: what one says is counted anew from the others, and the digest covers what no other column decides
+(METHODOLOGY sections 1, 2 and 6). The ledger is read once, in pieces that fit in memory, by several threads.
+"""
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, NamedTuple
+
+import duckdb
+import numpy as np
+
+from reflow.errors import LedgerError
+from reflow.ledger.faults import Fault, Faults
+from reflow.ledger.ledger import Ledger, Tip, one_line, raise_if_storage_failed
+from reflow.ledger.verify_blocks import Before, Blocks, check_blocks, genesis, pieces, read_blocks
+from reflow.ledger.verify_columns import Longs
+from reflow.ledger.verify_rows import Counted, count_rows
+from reflow.ledger.verify_scripts import check_scripts
+from reflow.progress import Progress, silent
+from reflow.resources import query
+from reflow.tables import rows
+
+CHUNK: Final = 10_000
+"""Heights whose blocks have a digest together: from one multiple of this to the next."""
+
+DEFAULT_MEMORY: Final = "2GB"
+"""DuckDB's memory limit, by default; the rows that are being counted come on top."""
+
+PIECE_BYTES: Final = 64 << 20
+"""Blocks of that many bytes have about 0.8 million debits and credits, which are counted at once."""
+
+
+class ChunkDigest(NamedTuple):
+    """What identifies the content of some consecutive blocks: equal on every machine that has the same chain."""
+
+    first_height: int
+    last_height: int
+    digest: str
+    """SHA-256 (hex) over network, and height, hash and recomputed row digest of each block."""
+
+
+class Verification(NamedTuple):
+    """What a ledger holds, by its rows, and what is wrong with it."""
+
+    network: str
+    height: int
+    """Of the tip; 0 while the ledger is empty."""
+    tip_hash: str
+    rows: dict[str, int]
+    """Table to its number of rows."""
+    supply: int
+    """Sat that the coinbases issued, all in all."""
+    digest: str
+    """`Ledger.digest`, as in run.json; of what the ledger says of itself."""
+    chunks: list[ChunkDigest]
+    fault_count: int
+    faults: list[Fault]
+    """The first of them, in chain order."""
+    seconds: float
+
+
+def facts(result: Verification) -> dict[str, Any]:
+    """The result for JSON."""
+    told = [fault._asdict() | {"text": str(fault)} for fault in result.faults]
+    return result._asdict() | {"chunks": [chunk._asdict() for chunk in result.chunks], "faults": told}
+
+
+def verify(ledger: Ledger, *, progress: Progress = silent, threads: int | None = None) -> Verification:
+    """Check every row of the ledger, which may be open for reading only; the result does not depend on `threads`.
+
+    `progress` is called with the stage `blocks`, how many are done and how many there are.
+    Raises LedgerError when the ledger cannot be read; what is wrong in its content is in the result.
+    """
+    try:
+        return _Verify(ledger, progress, threads or 2).run()
+    except duckdb.Error as error:
+        raise_if_storage_failed(error, f"{ledger.path}: cannot verify the ledger")
+        raise LedgerError(f"{ledger.path}: cannot read the ledger: {one_line(error)}") from error
+
+
+class _Verify:
+    """One run, and what it found so far."""
+
+    def __init__(self, ledger: Ledger, progress: Progress, threads: int) -> None:
+        self._ledger = ledger
+        self._progress = progress
+        self._threads = threads
+        self._began = time.monotonic()
+        self._faults = Faults()
+        self._rows = {"block": 0, "tx": 0, "debit": 0, "credit": 0, "coinbase": 0}
+        self._issuance = 0
+        self._payees: list[tuple[Longs, Longs]] = []
+        self._chunks: dict[int, Any] = {}
+        self._heights: dict[int, tuple[int, int]] = {}
+
+    def run(self) -> Verification:
+        """Check all."""
+        [counts] = rows(self._ledger.con, query("verify_counts"))
+        for counted in self._counted():
+            self._add(counted)
+            self._progress("blocks", self._rows["block"], counts["block"])
+        for table, count in counts.items():
+            if self._rows[table] != count:
+                self._faults.add(Fault(f"rows of {table} that belong to a block", self._rows[table], count))
+        counts["script"] = check_scripts(self._ledger.con, self._payees, self._faults)
+        tip = self._ledger.tip() or Tip(0, self._ledger.network.genesis_hash, 0)
+        return Verification(
+            network=self._ledger.network.name,
+            height=tip.height,
+            tip_hash=bytes(tip.hash).hex(),
+            rows=counts,
+            supply=self._issuance,
+            digest=self._ledger.digest(),
+            chunks=[
+                ChunkDigest(*self._heights[chunk], digest.hexdigest())
+                for chunk, digest in self._chunks.items()
+            ],
+            fault_count=self._faults.count,
+            faults=self._faults.first,
+            seconds=time.monotonic() - self._began,
+        )
+
+    def _counted(self) -> Iterator[Counted]:
+        """Every piece of the ledger, counted, in chain order."""
+        counting: deque[Future[Counted]] = deque()
+        with ThreadPoolExecutor(self._threads) as counters:
+            try:
+                for blocks, faults in self._pieces():
+                    counting.append(
+                        counters.submit(count_rows, self._ledger.con, blocks, self._ledger.network, faults)
+                    )
+                    if len(counting) > self._threads:
+                        yield counting.popleft().result()
+                while counting:
+                    yield counting.popleft().result()
+            finally:
+                for future in counting:
+                    future.cancel()
+
+    def _pieces(self) -> Iterator[tuple[Blocks, Faults]]:
+        """Blocks to be counted, each piece with the faults that are known of it already."""
+        before: Before = genesis(self._ledger.network)
+        con = self._ledger.con
+        for (chunk,) in con.execute(query("verify_chunks"), {"heights": CHUNK}).fetchall():
+            faults, known = Faults(), Faults()
+            blocks = read_blocks(con, chunk * CHUNK, chunk * CHUNK + CHUNK - 1, faults)
+            before = check_blocks(blocks, before, faults)
+            known.extend_in_order([faults])
+            for piece in pieces(blocks, PIECE_BYTES):
+                yield piece, known
+                known = Faults()
+
+    def _add(self, counted: Counted) -> None:
+        self._faults.extend(counted.faults.first, counted.faults.count)
+        self._rows["block"] += len(counted.heights)
+        for table, count in counted.rows.items():
+            self._rows[table] += count
+        self._issuance += counted.issuance
+        self._payees.append((counted.payee_account, counted.payee_tx))
+        columns = (counted.heights.tolist(), counted.hashes, counted.digests.astype("<i8"))
+        for height, block_hash, digest in zip(*columns, strict=True):
+            chunk = height // CHUNK
+            if chunk not in self._chunks:
+                self._chunks[chunk] = hashlib.sha256(self._ledger.network.name.encode())
+                self._heights[chunk] = (height, height)
+            self._heights[chunk] = (self._heights[chunk][0], height)
+            self._chunks[chunk].update(height.to_bytes(8, "little", signed=True))
+            self._chunks[chunk].update(block_hash.tobytes() + np.int64(digest).tobytes())

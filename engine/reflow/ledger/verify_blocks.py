@@ -1,0 +1,129 @@
+"""What the ledger says of its blocks, checked along the chain, and cut into pieces whose rows are counted anew."""
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from reflow.blocks.clock import DAY_SECONDS, SPAN, mediantimes
+from reflow.ledger.faults import Fault, Faults
+from reflow.ledger.verify_columns import Longs, hashes, longs, read
+from reflow.network import MAX_BLOCK_SIZE, Network
+
+MOST_TRANSACTIONS: Final = MAX_BLOCK_SIZE // 60
+"""No block has more: 60 bytes is the smallest transaction that Bitcoin Core knows."""
+_TX_BYTES: Final = 400
+"""Bytes of blocks that a transaction is taken for at least."""
+
+
+class Blocks(NamedTuple):
+    """Rows of table `block`, in stored order, a column each; hashes are (blocks, 32)."""
+
+    height: Longs
+    hash: NDArray[np.uint8]
+    prev_hash: NDArray[np.uint8]
+    time: Longs
+    mediantime: Longs
+    day: Longs
+    """Days since 1970-01-01."""
+    size: Longs
+    tx_count: Longs
+    first_tx: Longs
+    fees: Longs
+    issuance: Longs
+    transfer_count: Longs
+    transfer_value: Longs
+    digest: Longs
+
+    def part(self, rows: slice) -> "Blocks":
+        """Some of the blocks."""
+        columns: list[Any] = [column[rows] for column in self]
+        return Blocks(*columns)
+
+    @property
+    def tx_counts(self) -> Longs:
+        """Transactions of each block, as far as a block can have that many."""
+        return np.clip(self.tx_count, 0, MOST_TRANSACTIONS)
+
+
+class Before(NamedTuple):
+    """What the next block has to connect to."""
+
+    height: int
+    hash: bytes
+    """In display order."""
+    next_tx: int
+    times: list[int]
+    """Header times of the last up to ten blocks, genesis included."""
+
+
+def genesis(network: Network) -> Before:
+    """What the ledger's first block has to connect to."""
+    return Before(0, network.genesis_hash, 0, [network.genesis_time])
+
+
+def read_blocks(con: duckdb.DuckDBPyConnection, first: int, last: int, faults: Faults) -> Blocks:
+    """The blocks that say they have these heights, as they are stored."""
+    table = read(con, "verify_blocks", first, last)
+    height = longs(table, "height")
+
+    def column(name: str) -> Any:
+        if not name.endswith("hash"):
+            return longs(table, name)
+        return hashes(
+            table, name, faults, lambda row, size: Fault(f"bytes of {name}", size, 32, int(height[row]))
+        )
+
+    return Blocks(*map(column, Blocks._fields))
+
+
+def check_blocks(blocks: Blocks, before: Before, faults: Faults) -> Before:
+    """Heights, links, numbers of transactions and times of blocks that follow `before`; gives what comes next.
+
+    Each block is held against the one in front of it, so that one fault is told once, and not for all that follow.
+    """
+
+    def differ(what: str, found: NDArray[Any], expected: NDArray[Any]) -> None:
+        wrong = (found != expected).reshape(len(found), -1).any(axis=1)
+        faults.add_each(
+            wrong, lambda row: Fault(what, plain(found[row]), plain(expected[row]), int(blocks.height[row]))
+        )
+
+    last_hash = np.frombuffer(before.hash, np.uint8).reshape(1, 32)
+    medians = mediantimes(before.times, blocks.time)
+    differ("height", blocks.height, _follow(before.height, blocks.height) + 1)
+    differ("prev_hash", blocks.prev_hash, np.concatenate([last_hash, blocks.hash[:-1]]))
+    differ("first_tx", blocks.first_tx, _follow(before.next_tx, blocks.first_tx + blocks.tx_count))
+    differ("mediantime", blocks.mediantime, medians)
+    differ("day, counted from 1970-01-01", blocks.day, medians // DAY_SECONDS)
+    differ("tx_count", blocks.tx_count, np.clip(blocks.tx_count, 1, MOST_TRANSACTIONS))
+    return Before(
+        height=int(blocks.height[-1]),
+        hash=blocks.hash[-1].tobytes(),
+        next_tx=int(blocks.first_tx[-1] + blocks.tx_count[-1]),
+        times=[*before.times, *blocks.time[-(SPAN - 1) :].tolist()][-(SPAN - 1) :],
+    )
+
+
+def pieces(blocks: Blocks, byte_count: int) -> Iterator[Blocks]:
+    """The blocks in pieces of about that many bytes; within a piece transactions are numbered without a gap."""
+    weight = np.cumsum(np.maximum(np.clip(blocks.size, 0, MAX_BLOCK_SIZE), _TX_BYTES * blocks.tx_counts))
+    follows = blocks.first_tx[1:] == blocks.first_tx[:-1] + blocks.tx_counts[:-1]
+    start = 0
+    for end in range(1, len(weight) + 1):
+        full = end < len(weight) and weight[end] - weight[start] > byte_count
+        if end == len(weight) or full or not follows[end - 1]:
+            yield blocks.part(slice(start, end))
+            start = end
+
+
+def plain(value: Any) -> Any:
+    """A value as a person writes it: hashes in hex."""
+    return value.tobytes().hex() if isinstance(value, np.ndarray) else int(value)
+
+
+def _follow(before: int, column: Longs) -> Longs:
+    """What each row's predecessor has."""
+    return np.concatenate([np.array([before], np.int64), column[:-1]])

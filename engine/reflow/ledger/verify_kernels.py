@@ -1,0 +1,128 @@
+# mypy: disable-error-code="untyped-decorator"
+"""The loop that counts a range of the ledger anew, compiled by numba; it releases the GIL."""
+
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+
+from reflow.blocks.kernels import mix
+from reflow.network import MAX_MONEY
+
+# Columns of the sums per block.
+FEES, CLAIMED, TRANSFER_COUNT, TRANSFER_VALUE, DIGEST, FIRST_CREDIT, LAST_CREDIT, SUMS = range(8)
+
+# What can be wrong in a transaction.
+DEBIT_RANGE: Final = 0
+CREDIT_RANGE: Final = 1
+OVERSPENT: Final = 2
+COINBASE_DEBITS: Final = 3
+NO_DEBITS: Final = 4
+NO_CREDITS: Final = 5
+
+_FEW: Final = 1024
+"""Pairs of a debit and a credit up to which it is quicker to compare all than to sort."""
+_TOO_MUCH: Final = np.int64(1) << 61
+"""Where a sum stops, so that it cannot wrap round."""
+
+
+@njit(nogil=True, cache=True)
+def _note(faults: Any, noted: Any, code: int, tx: int, found: int, expected: int) -> None:
+    if noted[0] < len(faults):
+        faults[noted[0], 0] = code
+        faults[noted[0], 1] = tx
+        faults[noted[0], 2] = found
+        faults[noted[0], 3] = expected
+    noted[0] += 1
+
+
+@njit(nogil=True, cache=True)
+def _among(accounts: Any, account: int, is_sorted: bool) -> bool:
+    if is_sorted:
+        i = np.searchsorted(accounts, account)
+        return bool(i < len(accounts) and accounts[i] == account)
+    for k in range(len(accounts)):  # noqa: SIM110  # numba compiles loops, not generators in any()
+        if accounts[k] == account:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _add_transfers(sums: Any, debits: Any, credited: Any, values: Any) -> None:
+    """Count and sum the positive credits whose account is not among the debits'."""
+    is_sorted = len(debits) * len(credited) > _FEW
+    known = np.sort(debits) if is_sorted else debits
+    for k in range(len(credited)):
+        if values[k] > 0 and not _among(known, credited[k], is_sorted):
+            sums[TRANSFER_COUNT] += 1
+            sums[TRANSFER_VALUE] += values[k]
+
+
+@njit(nogil=True, cache=True)
+def _total(values: Any, code: int, tx: int, faults: Any, noted: Any) -> Any:
+    total = np.int64(0)
+    for k in range(len(values)):
+        if values[k] < 0 or values[k] > MAX_MONEY:
+            _note(faults, noted, code, tx, values[k], MAX_MONEY)
+        total = min(total + min(max(values[k], -_TOO_MUCH), _TOO_MUCH), _TOO_MUCH)
+    return total
+
+
+@njit(nogil=True, cache=True)
+def count_anew(
+    bounds: Any,
+    txids: Any,
+    debit_tx: Any,
+    debit_account: Any,
+    debit_value: Any,
+    credit_tx: Any,
+    credit_account: Any,
+    credit_value: Any,
+    sums: Any,
+    faults: Any,
+    noted: Any,
+) -> None:
+    """The sums of each block from its rows, and every transaction that does not keep what it takes.
+
+    Block b has the transactions bounds[b] .. bounds[b + 1] - 1, counted from the start of the range like debit_tx and
+    credit_tx, which are sorted; txids is (transactions, 4), 8 bytes of the txid in each. Fills sums[b] and
+    faults[k] = (code, transaction, found, expected) for the first faults; noted[0] is how many there are in all.
+    """
+    d = 0
+    o = 0
+    for b in range(len(bounds) - 1):
+        row = sums[b]
+        row[:] = 0
+        row[FIRST_CREDIT] = o
+        row[LAST_CREDIT] = o
+        digest = np.uint64(0)
+        for t in range(bounds[b], bounds[b + 1]):
+            d0 = d
+            o0 = o
+            while d < len(debit_tx) and debit_tx[d] == t:
+                d += 1
+            while o < len(credit_tx) and credit_tx[o] == t:
+                o += 1
+            place = 4 * (t - bounds[b])
+            digest += mix(txids[t, 0], txids[t, 1], place) + mix(txids[t, 2], txids[t, 3], place + 1)
+            for k in range(o0, o):
+                digest += mix(credit_account[k], credit_value[k], place + 2)
+            for k in range(d0, d):
+                digest += mix(debit_account[k], debit_value[k], place + 3)
+            drawn = _total(debit_value[d0:d], DEBIT_RANGE, t, faults, noted)
+            paid = _total(credit_value[o0:o], CREDIT_RANGE, t, faults, noted)
+            if o == o0:
+                _note(faults, noted, NO_CREDITS, t, 0, 1)
+            if t == bounds[b]:
+                row[CLAIMED] = paid
+                row[LAST_CREDIT] = o
+                if d > d0:
+                    _note(faults, noted, COINBASE_DEBITS, t, d - d0, 0)
+                continue
+            if d == d0:
+                _note(faults, noted, NO_DEBITS, t, 0, 1)
+            if drawn < paid:
+                _note(faults, noted, OVERSPENT, t, drawn, paid)
+            row[FEES] += drawn - paid
+            _add_transfers(row, debit_account[d0:d], credit_account[o0:o], credit_value[o0:o])
+        row[DIGEST] = np.int64(digest)
