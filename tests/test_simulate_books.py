@@ -10,7 +10,7 @@ from reflow.simulate.books import BlockEntry, Books, Row, Transfer
 M, A, B, U, V, M0 = b"M", b"A", b"B", b"U", b"V", b"M0"
 DAY = date(2020, 1, 1)
 NOON = int(datetime(2020, 1, 1, 12, tzinfo=UTC).timestamp())
-NEXT_DAY = BlockEntry(NOON + 86_400, 0, (), ())
+NEXT_DAY = BlockEntry(NOON + 86_400, NOON + 86_400, 0, (), ())
 
 
 def books() -> Books:
@@ -26,7 +26,7 @@ def day_of(
 ) -> Row:
     """The row of one day with one block of these transactions; by default its coinbase makes M a miner."""
     ledger = then or books()
-    ledger.add_block(BlockEntry(NOON, 1_000, coinbase, transfers))
+    ledger.add_block(BlockEntry(NOON, NOON, 1_000, coinbase, transfers))
     ledger.add_block(NEXT_DAY)
     return ledger.rows({DAY: Decimal("7200.55")})[DAY]
 
@@ -64,7 +64,7 @@ def test_worked_transactions(transfer: Transfer, expected: dict[str, int]) -> No
 
 def test_a_coinbase_to_an_exchange_is_no_flow_and_makes_no_miner() -> None:
     row = day_of(Transfer(((A, 100),), ((B, 100),)), coinbase=((A, 625_000_000),))
-    assert all(value == 0 for metric, value in row.items() if "Flow" in metric)
+    assert all(value == 0 for metric, value in row.items() if "FlowMiner" in metric)
 
 
 def test_a_payment_of_nothing_makes_no_member() -> None:
@@ -104,14 +104,17 @@ def test_dollars_are_rounded_half_away_from_zero_and_missing_without_a_price() -
     row = day_of(Transfer(((M, 10),), ((A, 1),)))
     assert row["FlowMinerOut0HopAllAUSD"] == Decimal("0.00007201")  # 0.0000720055
     ledger = books()
-    for block in (BlockEntry(NOON, 1, ((M, 5),), ()), NEXT_DAY):
+    for block in (BlockEntry(NOON, NOON, 1, ((M, 5),), ()), NEXT_DAY):
         ledger.add_block(block)
     assert ledger.rows({})[DAY]["FlowMinerOut0HopAllAUSD"] is None
 
 
 def test_a_day_without_blocks_has_a_row_and_the_last_day_has_none() -> None:
     ledger = books()
-    for block in (BlockEntry(NOON, 1, ((M, 5),), ()), BlockEntry(NOON + 2 * 86_400, 1, ((M, 5),), ())):
+    for block in (
+        BlockEntry(NOON, NOON, 1, ((M, 5),), ()),
+        BlockEntry(NOON + 2 * 86_400, NOON + 2 * 86_400, 1, ((M, 5),), ()),
+    ):
         ledger.add_block(block)
     rows = ledger.rows({})
     assert [str(day) for day in rows] == ["2020-01-01", "2020-01-02"]

@@ -3,10 +3,11 @@
 The amounts come from the same queries as recompute's (contributions.py), so that their sum is the published cell.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import numpy as np
@@ -20,6 +21,7 @@ from reflow.flows.catalog import Metric, catalog, sums_of
 from reflow.flows.contributions import Contributions, contributions
 from reflow.flows.days import Blocks, read_blocks
 from reflow.flows.explanation import BlockPart, Explanation, Name, Part, Party
+from reflow.flows.kernels import Longs
 from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.flows.owners import owners, role
 from reflow.flows.prices import Prices
@@ -59,42 +61,107 @@ def explain(
     Raises MetricError for an unknown id and for a metric that is no sum of a day's parts, LedgerError for a day that is
     not a complete one of the ledger, SourceError if `origin` names a source that cannot be read.
     """
-    metric = _metric(metric_id, labels.exchanges())
+    with open_cells(
+        ledger, labels, prices=prices, methodology=methodology, origin=origin, progress=progress
+    ) as cells:
+        return explain_cell(cells, metric_id, day, limit=limit)
+
+
+class Cells(NamedTuple):
+    """A ledger made ready to take cells apart: what depends on labels and methodology alone is done once."""
+
+    ledger: Ledger
+    labels: Labels
+    prices: Prices
+    methodology: Methodology
+    origin: Origin
+    progress: Progress
+    con: DuckDBPyConnection
+    blocks: Blocks
+    owned: set[None]
+    """Not empty once the accounts of exchanges and miners are found, which only flows need."""
+
+
+@contextmanager
+def open_cells(
+    ledger: Ledger,
+    labels: Labels,
+    *,
+    prices: Prices | None = None,
+    methodology: Methodology = REFERENCE,
+    origin: Origin = Origin(),  # noqa: B008  # immutable
+    progress: Progress = silent,
+) -> Iterator[Cells]:
+    """What `explain_cell` and `parts_of` want, for as many cells as needed; the arguments are those of `explain`."""
     con = ledger.con.cursor()
     try:
         blocks = read_blocks(con, methodology.clock)
-        number = _number(blocks, day)
-        known = prices or NO_PRICES
-        cell = Explanation(
-            metric=metric,
-            day=day,
-            methodology=methodology,
-            value=None,
-            total=0,
-            price=str(known.usd[day]) if metric.unit == "USD" and day in known.usd else None,
-            number=0,
-            parts=[],
-            blocks=[],
-            names={},
-            origins={},
-            amounts={},
-            owners={},
-            addresses={},
-            warnings=[],
-        )
-        if metric.sums in _OF_BLOCKS:
-            return _explain_blocks(con, cell, blocks, number, limit)
-        closure = methodology.clusters == "common_input"
-        find_exchange_accounts(con, labels, closure=closure, progress=progress)
-        find_miners(con, methodology, progress)
-        found = contributions(con, blocks, number, metric, methodology, labels.exchanges(), known.usd)
-        cell = _explain_transactions(con, cell, found, limit)
-        return _with_addresses(ledger, labels, cell, origin)
+        yield Cells(ledger, labels, prices or NO_PRICES, methodology, origin, progress, con, blocks, set())
     except duckdb.Error as error:
         raise_if_storage_failed(error, f"{ledger.path}: cannot explain")
         raise
     finally:
         con.close()
+
+
+def explain_cell(
+    cells: Cells,
+    metric_id: str,
+    day: date,
+    *,
+    limit: int | None = None,
+    found: Contributions | None = None,
+) -> Explanation:
+    """Take one cell apart as `explain` does.
+
+    `found` are its contributions, if they are known (see `parts_of`), or some of them, or others that might have
+    counted: total and number are of these.
+    """
+    metric = _metric(metric_id, cells.labels.exchanges())
+    number = _number(cells.blocks, day)
+    usd = cells.prices.usd
+    cell = Explanation(
+        metric=metric,
+        day=day,
+        methodology=cells.methodology,
+        value=None,
+        total=0,
+        price=str(usd[day]) if metric.unit == "USD" and day in usd else None,
+        number=0,
+        parts=[],
+        blocks=[],
+        names={},
+        origins={},
+        amounts={},
+        owners={},
+        addresses={},
+        warnings=[],
+    )
+    if metric.sums in _OF_BLOCKS:
+        return _explain_blocks(cells.con, cell, cells.blocks, number, limit)
+    found = found or parts_of(cells, metric_id, day)
+    return _with_addresses(
+        cells.ledger, cells.labels, _explain_transactions(cells.con, cell, found, limit), cells.origin
+    )
+
+
+def parts_of(cells: Cells, metric_id: str, day: date) -> Contributions:
+    """What each transaction adds to the cell of a FlowMiner… or Flow… metric."""
+    metric = _metric(metric_id, cells.labels.exchanges())
+    if not cells.owned:
+        closure = cells.methodology.clusters == "common_input"
+        find_exchange_accounts(cells.con, cells.labels, closure=closure, progress=cells.progress)
+        find_miners(cells.con, cells.methodology, cells.progress)
+        cells.owned.add(None)
+    return contributions(
+        cells.con,
+        cells.blocks,
+        _number(cells.blocks, day),
+        metric,
+        cells.methodology,
+        cells.labels.exchanges(),
+        cells.prices.usd,
+    )
 
 
 def _metric(metric_id: str, exchanges: Sequence[str]) -> Metric:
@@ -133,30 +200,44 @@ def _number(blocks: Blocks, day: date) -> int:
     return (day - days[0]).days
 
 
-def _explain_blocks(
-    con: DuckDBPyConnection, cell: Explanation, blocks: Blocks, day: int, limit: int | None
-) -> Explanation:
-    """The blocks of a day with what each adds to a control metric."""
+def block_amounts(blocks: Blocks, metric: Metric) -> Longs:
+    """What each block adds to a control metric that adds up over blocks: sat, bytes or a number."""
     columns = blocks.columns
     amounts = {
         "blocks": columns["size"] * 0 + 1,
         "transactions": columns["tx_count"] - 1,
         "revenue": columns["issuance"] + columns["fees"],
         **columns,
-    }[cell.metric.sums]
+    }
+    return amounts[metric.sums]
+
+
+def block_parts(
+    con: DuckDBPyConnection, blocks: Blocks, metric: Metric, places: Sequence[int]
+) -> list[BlockPart]:
+    """What the blocks at these places add to a control metric, in the order given."""
+    amounts = block_amounts(blocks, metric)
+    first_tx = {place: int(blocks.columns["first_tx"][place]) for place in places}
+    names = _names(con, list(first_tx.values()))
+    return [
+        BlockPart(names[tx].height, names[tx].block_hash, int(amounts[place]))
+        for place, tx in first_tx.items()
+    ]
+
+
+def _explain_blocks(
+    con: DuckDBPyConnection, cell: Explanation, blocks: Blocks, day: int, limit: int | None
+) -> Explanation:
+    """The blocks of a day with what each adds to a control metric."""
+    amounts = block_amounts(blocks, cell.metric)
     today = np.flatnonzero(blocks.day == day)
     total = int(amounts[today].sum())
     shown = sorted(today.tolist(), key=lambda block: (-int(amounts[block]), block))[:limit]
-    first_tx = {block: int(columns["first_tx"][block]) for block in shown}
-    names = _names(con, list(first_tx.values()))
     return cell._replace(
         value=metric_values(cell.metric, {(cell.metric.sums, ""): [total]}, [cell.day], {})[0],
         total=total,
         number=len(today),
-        blocks=[
-            BlockPart(names[tx].height, names[tx].block_hash, int(amounts[block]))
-            for block, tx in first_tx.items()
-        ],
+        blocks=block_parts(con, blocks, cell.metric, shown),
     )
 
 

@@ -40,6 +40,8 @@ class Transfer(NamedTuple):
 class BlockEntry(NamedTuple):
     """One block."""
 
+    time: int
+    """Of its header."""
     mediantime: int
     size: int
     coinbase: tuple[Entry, ...]
@@ -66,13 +68,21 @@ class Books:
         """The next block of the chain."""
         self._blocks.append(block)
 
-    def rows(self, prices: Mapping[date, Decimal]) -> dict[date, Row]:
-        """Every complete day: the FlowMiner metrics of hops 0 and 1 (Ntv and USD) and the control metrics."""
-        exchanges = {code: self._linked(code) for code in sorted(self._published)}
-        members = _Members(exchanges)
+    def rows(
+        self, prices: Mapping[date, Decimal], view: "View | None" = None, *, header_clock: bool = False
+    ) -> dict[date, Row]:
+        """Every complete day: control metrics, and flows of miners (hops 0 and 1) and of exchanges (Ntv and USD).
+
+        `view` is who has the books open, everybody if left out; `header_clock` cuts the days by header times.
+        """
+        seen = view or View({}, frozenset())
+        exchanges = {
+            code: self._linked(code) | seen.known.get(code, frozenset()) for code in sorted(self._published)
+        }
+        members = _Members(exchanges, seen.overlooked)
         totals: defaultdict[date, Totals] = defaultdict(lambda: Totals(exchanges))
         for block in self._blocks:
-            totals[_day(block.mediantime)].add_block(block, members)
+            totals[_day(block.time if header_clock else block.mediantime)].add_block(block, members)
         days = sorted(totals)
         supply = Decimal(0)
         rows = {}
@@ -83,6 +93,22 @@ class Books:
             rows[day] = row | {"SplyCur": supply}
         return rows
 
+    def deposits(self, day: date) -> list[tuple[str, Transfer]]:
+        """The transfers of a day in which one exchange gains and none has signed, with its code."""
+        exchanges = {code: self._linked(code) for code in sorted(self._published)}
+        everyone = frozenset[bytes]().union(*exchanges.values())
+        transfers = (t for block in self._blocks if _day(block.mediantime) == day for t in block.transfers)
+        gains = (
+            (t, [code for code, accounts in exchanges.items() if _gain(t, accounts)])
+            for t in transfers
+            if not t.senders & everyone
+        )
+        return [(codes[0], transfer) for transfer, codes in gains if len(codes) == 1]
+
+    def unlinked(self, exchange: str, accounts: Iterable[bytes]) -> frozenset[bytes]:
+        """Those of an exchange's accounts that nobody outside can link to its published ones."""
+        return frozenset(accounts) - self._linked(exchange)
+
     def _linked(self, exchange: str) -> frozenset[bytes]:
         """The accounts that lead back to a published one through joint signatures."""
         linked = set(self._published[exchange])
@@ -91,12 +117,23 @@ class Books:
         return frozenset(linked)
 
 
+class View(NamedTuple):
+    """What somebody who keeps the same books knows otherwise."""
+
+    known: Mapping[str, frozenset[bytes]]
+    """Accounts of exchanges beside those that everybody can link."""
+    overlooked: frozenset[Transfer]
+    """Transfers that are missing in the flows."""
+
+
 class _Members:
     """Who mines: accounts paid by a coinbase (hop 0), and those paid by them too (within one hop)."""
 
-    def __init__(self, exchanges: Mapping[str, frozenset[bytes]]) -> None:
+    def __init__(self, exchanges: Mapping[str, frozenset[bytes]], overlooked: frozenset[Transfer]) -> None:
         self.exchanges = exchanges
+        self.overlooked = overlooked
         self.any_exchange = frozenset[bytes]().union(*exchanges.values())
+        self.parties = {**exchanges, "Ex": self.any_exchange}
         self.hops: tuple[set[bytes], set[bytes]] = (set(), set())
 
     def see_coinbase(self, outputs: Sequence[Entry]) -> None:
@@ -114,10 +151,12 @@ class Totals:
 
     def __init__(self, exchanges: Iterable[str]) -> None:
         receivers = [*exchanges, "Ex"]
+        self._entities = [*receivers, "ExIncl"]
         self.flows = {
             f"FlowMiner{way}{hop}HopAll{e}": 0 for way in ("In", "Out") for hop in (0, 1) for e in receivers
         }
         self.flows |= {f"FlowMinerOut{hop}HopAll": 0 for hop in (0, 1)}
+        self.flows |= {f"Flow{way}{e}": 0 for way in ("In", "Out") for e in (*receivers, "ExIncl")}
         self.counts = dict.fromkeys(("BlkCnt", "BlkSizeByte", "TxCnt", "TxTfrCnt"), 0)
         self.amounts = dict.fromkeys(("TxTfrValNtv", "FeeTotNtv", "IssTotNtv", "RevNtv"), 0)
         self.active: set[bytes] = set()
@@ -131,7 +170,8 @@ class Totals:
         fees = 0
         for transfer in block.transfers:
             members.see_transfer(transfer)
-            self._add_flows(transfer, members)
+            if transfer not in members.overlooked:
+                self._add_flows(transfer, members)
             self._add_transfer(transfer)
             fees += _sum(transfer.debits) - _sum(transfer.credits)
         revenue = _sum(block.coinbase)
@@ -149,7 +189,14 @@ class Totals:
 
     def _add_flows(self, transfer: Transfer, members: _Members) -> None:
         senders = transfer.senders
-        parties = {**members.exchanges, "Ex": members.any_exchange}
+        touched = senders | {account for account, _ in transfer.credits}
+        parties = {code: own for code, own in members.parties.items() if not own.isdisjoint(touched)}
+        for code, accounts in parties.items():
+            gained = _gain(transfer, accounts)
+            lost = max(0, _sum(transfer.debits, accounts) - _sum(transfer.credits, accounts))
+            for entity in (code, "ExIncl")[: 1 if code == "Ex" else 2]:
+                self.flows[f"FlowIn{entity}"] += gained
+                self.flows[f"FlowOut{entity}"] += lost
         for hop, miners in enumerate(members.hops):
             if senders & miners:
                 self.flows[f"FlowMinerOut{hop}HopAll"] += _sum(transfer.credits) - _sum(
@@ -166,7 +213,8 @@ class Totals:
         row: Row = {metric: Decimal(count) for metric, count in self.counts.items()}
         row |= {metric: native(sat) for metric, sat in self.amounts.items()}
         row["AdrActCnt"] = Decimal(len(self.active))
-        for metric, sat in self.flows.items():
+        nets = {f"FlowNet{e}": self.flows[f"FlowIn{e}"] - self.flows[f"FlowOut{e}"] for e in self._entities}
+        for metric, sat in (self.flows | nets).items():
             row[f"{metric}Ntv"] = native(sat)
             row[f"{metric}USD"] = None if price is None else dollars(sat, price)
         return row

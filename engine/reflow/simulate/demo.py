@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from reflow.blocks.datadir import DatadirSource
+from reflow.crosscheck.check import CrossCheck, Settings, cross_check
+from reflow.crosscheck.output import write_cross_check
+from reflow.crosscheck.results import read_results
+from reflow.crosscheck.vendor import read_vendor_file
 from reflow.entities.labels import read_labels
 from reflow.errors import OutputError
+from reflow.flows.explain import open_cells
 from reflow.flows.output import write
 from reflow.flows.prices import read_prices
 from reflow.flows.recompute import recompute
@@ -53,6 +58,19 @@ class ExchangeFlow(NamedTuple):
     to_miners_usd: Decimal
 
 
+class Planted(NamedTuple):
+    """A fault of the simulated vendor's series, as a cross-check should name it."""
+
+    kind: str
+    """That of the finding."""
+    exchange: str
+    """Its code, or empty."""
+    day: date
+    """On which it shows for the first time; of a clock at the latest."""
+    named: bool
+    """Whether the cross-check found it."""
+
+
 class DemoResult(NamedTuple):
     """What the demonstration found."""
 
@@ -65,14 +83,18 @@ class DemoResult(NamedTuple):
     disagreements: list[Disagreement]
     """Those that the engine has otherwise: there should be none."""
     flows: list[ExchangeFlow]
+    check: CrossCheck
+    """Of the engine's results with the simulated vendor's series."""
+    planted: list[Planted]
     files: dict[str, Path]
-    """Where everything is: `blocks`, `labels`, `prices`, `expected`, `ledger`, and the written results by name."""
+    """Where everything is: `blocks`, `labels`, `prices`, `expected`, `vendor`, `ledger`, and the results by name."""
 
 
 def run_demo(folder: str | Path, *, seed: int = 1, progress: Progress = silent) -> DemoResult:
     """Simulate an economy, write it as a node's files into `folder`, ingest, recompute and compare every cell.
 
-    `folder` is made if need be. Raises OutputError when it cannot be written, and whatever the stages raise.
+    In the end comes a cross-check with the simulated vendor's series, in which three faults are planted. `folder` is
+    made if need be. Raises OutputError when it cannot be written, and whatever the stages raise.
     """
     base = Path(folder)
     progress("simulate", 0, 1)
@@ -86,9 +108,20 @@ def run_demo(folder: str | Path, *, seed: int = 1, progress: Progress = silent) 
     ingested = ingest(files["ledger"], DatadirSource(files["blocks"]), progress=tell)
     with Ledger.open(files["ledger"], read_only=True) as ledger:
         labels = read_labels([files["labels"]], ledger.network)
-        result = recompute(ledger, labels, prices=read_prices(files["prices"]), progress=progress)
-    for path in write(result, base / "results"):
-        files[path.name] = path
+        prices = read_prices(files["prices"])
+        result = recompute(ledger, labels, prices=prices, progress=progress)
+        written = write(result, base / "results")
+        settings = Settings(ledger=str(files["ledger"]), labels=(str(files["labels"]),))
+        with open_cells(ledger, labels, prices=prices, progress=progress) as cells:
+            check = cross_check(
+                read_results(base / "results"),
+                read_vendor_file(files["vendor"]),
+                settings,
+                cells,
+                progress=progress,
+            )
+    written += write_cross_check(check, base / "results")
+    files |= {path.name: path for path in written}
     found = _read_metrics(files["metrics.csv"])
     days = list(simulation.rows)
     return DemoResult(
@@ -99,8 +132,29 @@ def run_demo(folder: str | Path, *, seed: int = 1, progress: Progress = silent) 
         cells=sum(map(len, simulation.rows.values())),
         disagreements=list(compare(simulation.rows, found)),
         flows=[_flow(found.values(), code) for code in (*EXCHANGES, "Ex")],
+        check=check,
+        planted=_planted(simulation, check),
         files=files,
     )
+
+
+def _planted(simulation: Simulation, check: CrossCheck) -> list[Planted]:
+    """What was planted, and whether it was named: that kind, of that exchange, showing that day."""
+    vendor = simulation.vendor
+    first_of_well_known = next(
+        day
+        for day, row in vendor.rows.items()
+        if row[f"FlowIn{vendor.well_known}Ntv"] != simulation.rows[day][f"FlowIn{vendor.well_known}Ntv"]
+    )
+    faults = (
+        ("clock", "", vendor.header_from),
+        ("labels", vendor.well_known, first_of_well_known),
+        ("transaction", vendor.overlooked_exchange, vendor.overlooked_day),
+    )
+    found = [
+        (finding.kind, finding.entity, day) for finding in check.diagnosis.findings for day in finding.days
+    ]
+    return [Planted(*fault, fault in found) for fault in faults]
 
 
 def _write_inputs(simulation: Simulation, base: Path) -> dict[str, Path]:
@@ -110,6 +164,7 @@ def _write_inputs(simulation: Simulation, base: Path) -> dict[str, Path]:
         "labels": base / "labels.csv",
         "prices": base / "prices.csv",
         "expected": base / "expected.csv",
+        "vendor": base / "vendor.csv",
         "ledger": base / "ledger.duckdb",
     }
     try:
@@ -127,9 +182,8 @@ def _write_inputs(simulation: Simulation, base: Path) -> dict[str, Path]:
         )
         _write_csv(files["labels"], ("address", "entity", "category"), labels)
         _write_csv(files["prices"], ("time", "PriceUSD"), simulation.prices.items())
-        metrics = list(next(iter(simulation.rows.values())))
-        rows = ((day, *map(_text, row.values())) for day, row in simulation.rows.items())
-        _write_csv(files["expected"], ("time", *metrics), rows)
+        _write_rows(files["expected"], simulation.rows)
+        _write_rows(files["vendor"], simulation.vendor.rows)
     except OSError as error:
         raise OutputError(f"{base}: cannot write the demonstration: {error.strerror or error}") from None
     return files
@@ -140,6 +194,12 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def _write_rows(path: Path, rows: dict[date, Row]) -> None:
+    """Daily series as the vendor's csv/btc.csv has them."""
+    metrics = list(next(iter(rows.values())))
+    _write_csv(path, ("time", *metrics), ((day, *map(_text, row.values())) for day, row in rows.items()))
 
 
 def _text(value: Decimal | None) -> str:

@@ -14,6 +14,7 @@ from reflow.simulate import behaviour
 from reflow.simulate.books import Row
 from reflow.simulate.chain import COINBASE_MATURITY, Block, Payee
 from reflow.simulate.market import Label, Market
+from reflow.simulate.vendor import Vendor, publish
 
 START: Final = datetime(2020, 1, 1, tzinfo=UTC)
 BLOCKS_PER_DAY: Final = 22
@@ -49,6 +50,8 @@ class Simulation(NamedTuple):
     """USD per native unit; one day has none."""
     rows: dict[date, Row]
     """The books: every complete day's metrics."""
+    vendor: Vendor
+    """What a vendor would publish of this economy, with faults."""
 
 
 def simulate(seed: int = 1, days: int = DAYS) -> Simulation:
@@ -61,7 +64,8 @@ def simulate(seed: int = 1, days: int = DAYS) -> Simulation:
     prices = _prices(first, last, market.rng)
     stranger = Payee(market.customers[0].new_address().script, 1)
     stale = [market.chain.stale_sibling(height, stranger) for height in range(50, len(blocks) - 1, 150)]
-    return Simulation(blocks, stale, market.labels(), prices, market.books.rows(prices))
+    rows = market.books.rows(prices)
+    return Simulation(blocks, stale, market.labels(), prices, rows, publish(market, prices, list(rows)))
 
 
 def _make_block(market: Market) -> None:

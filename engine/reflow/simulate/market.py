@@ -117,7 +117,7 @@ class Market:
             for payment in payments
         )
         self.books.add_block(
-            BlockEntry(block.mediantime, len(block.raw), _credits(block.coinbase), transfers)
+            BlockEntry(block.time, block.mediantime, len(block.raw), _credits(block.coinbase), transfers)
         )
 
     def _receive(self, tx: Transaction, own_txid: bytes, *, mature: int, coinbase: bool) -> None:

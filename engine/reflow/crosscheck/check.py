@@ -1,0 +1,163 @@
+"""The cross-check: our results beside the vendor's series, compared, judged, and what is worst named."""
+
+from collections.abc import Sequence
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import Final, NamedTuple
+
+from reflow.crosscheck.board import Board, board
+from reflow.crosscheck.compare import CONTROL, EXACTLY, Comparison, Tolerance, compare
+from reflow.crosscheck.coverage import Coverage, coverage, coverage_over_time
+from reflow.crosscheck.drill import Drilled, control_metrics, drill, other_clock
+from reflow.crosscheck.layers import Diagnosis, diagnose
+from reflow.crosscheck.results import Results
+from reflow.crosscheck.series import Table
+from reflow.crosscheck.vendor import Vendor
+from reflow.crosscheck.worst import Worst, worst_days
+from reflow.errors import ResultsError, VendorError
+from reflow.flows.explain import Cells
+from reflow.progress import Progress, silent
+
+WORST: Final = 5
+"""Worst days told of each layer."""
+
+
+class Settings(NamedTuple):
+    """What a cross-check is asked."""
+
+    tolerance: Tolerance = EXACTLY
+    require: tuple[str, ...] = ()
+    """Ids and patterns of metrics that must not be off; without any, the control metrics that the vendor has."""
+    first: date | None = None
+    last: date | None = None
+    """Days before and after are left out."""
+    worst: int = WORST
+    """Worst days to tell of each layer."""
+    ledger: str = ""
+    """For the commands that are told: the ledger's path, and the label files."""
+    labels: tuple[str, ...] = ()
+    prefer_later: bool = False
+
+
+class CrossCheck(NamedTuple):
+    """Everything that was found."""
+
+    results: Results
+    vendor: Vendor
+    settings: Settings
+    comparisons: list[Comparison]
+    board: Board
+    diagnosis: Diagnosis
+    coverage: list[Coverage]
+    coverage_over_time: list[Coverage]
+    worst: list[Worst]
+    drilled: list[Drilled]
+    """What lies behind the worst days, where a ledger is at hand."""
+    required: list[str]
+    """Metrics that had to agree."""
+    failed: list[str]
+    """Those of them that do not."""
+    not_compared: list[str]
+    """Our metrics that the vendor does not have, or of which one side has no value on any day of the other."""
+
+
+def cross_check(
+    results: Results,
+    vendor: Vendor,
+    settings: Settings = Settings(),  # noqa: B008  # immutable
+    cells: Cells | None = None,
+    *,
+    progress: Progress = silent,
+) -> CrossCheck:
+    """Compare, and say what the differences mean.
+
+    `cells` (see `open_cells`) are the ledger, labels and methodology that `results` were made from: with them a clock
+    is proven, and the worst days are taken apart. `progress` is called with the stage `drill`, days done and in all.
+    Raises VendorError when no metric, or no day, is in both, and when a required metric is not; ResultsError when
+    `results` were made from another ledger or other labels.
+    """
+    if cells is not None:
+        check_origin(results, cells)
+    ours = results.metrics
+    compared = compare(ours, vendor.table, settings.tolerance, first=settings.first, last=settings.last)
+    _check_overlap(results, vendor, compared)
+    known = [one for one in compared if one.days]
+    everything = board(ours, vendor.table, settings.tolerance, first=settings.first, last=settings.last)
+    diagnosis = diagnose(everything, None if cells is None else _under_other_clock(cells))
+    worst = worst_days(everything, diagnosis.findings, settings.worst)
+    required = _required(vendor, settings.require, known)
+    off = {one.metric for one in known if one.verdict == "off"}
+    days = {one.metric for one in known}
+    return CrossCheck(
+        results=results,
+        vendor=vendor,
+        settings=settings,
+        comparisons=compared,
+        board=everything,
+        diagnosis=diagnosis,
+        coverage=coverage(everything),
+        coverage_over_time=coverage_over_time(everything),
+        worst=worst,
+        drilled=[] if cells is None else _drill(cells, worst, progress),
+        required=required,
+        failed=[id_ for id_ in required if id_ in off],
+        not_compared=[id_ for id_ in ours if id_ not in days],
+    )
+
+
+def check_origin(results: Results, cells: Cells) -> None:
+    """Raise ResultsError unless the results were made from this ledger, these labels and this methodology."""
+    found = {
+        "ledger": cells.ledger.digest(),
+        "labels": cells.labels.digest,
+        "methodology": cells.methodology.digest(),
+    }
+    for what, digest in found.items():
+        if results.run.get("digests", {}).get(what) != digest:
+            raise ResultsError(
+                f"{results.folder}: made from another {what}: run.json has the digest "
+                f"{results.run.get('digests', {}).get(what)}, found {digest}; recompute first, or leave --ledger out"
+            )
+
+
+def _under_other_clock(cells: Cells) -> tuple[str, Table]:
+    clock = other_clock(cells.methodology.clock)
+    return clock, control_metrics(cells, clock)
+
+
+def _drill(cells: Cells, worst: list[Worst], progress: Progress) -> list[Drilled]:
+    found = []
+    for done, one in enumerate(worst):
+        progress("drill", done, len(worst))
+        if (told := drill(cells, one)) is not None:
+            found.append(told)
+    progress("drill", len(worst), len(worst))
+    return found
+
+
+def _check_overlap(results: Results, vendor: Vendor, compared: list[Comparison]) -> None:
+    if not compared:
+        theirs = sorted([*vendor.table, *vendor.unread])
+        few = ", ".join(theirs[:5]) + (", …" if len(theirs) > 5 else "")
+        raise VendorError(
+            f"{vendor.source}: no metric in common: found {few or 'none'}, expected ids such as BlkCnt or FlowInExNtv"
+        )
+    if not any(one.days for one in compared):
+        ours, theirs_ = _span(results.metrics), _span(vendor.table)
+        raise VendorError(f"{vendor.source}: no day in common: the vendor's values {theirs_}, ours {ours}")
+
+
+def _span(table: Table) -> str:
+    days = sorted({day for series in table.values() for day, value in series.items() if value is not None})
+    return f"are of {days[0]} to {days[-1]}" if days else "are all empty"
+
+
+def _required(vendor: Vendor, patterns: Sequence[str], known: list[Comparison]) -> list[str]:
+    ids = [one.metric for one in known]
+    wanted = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
+    for part in wanted:
+        if not any(fnmatchcase(id_, part) for id_ in ids):
+            raise VendorError(f"{vendor.source}: {part} is required, but no metric of that name is in both")
+    if not wanted:
+        return [id_ for id_ in ids if id_ in CONTROL]
+    return [id_ for id_ in ids if any(fnmatchcase(id_, part) for part in wanted)]

@@ -1,0 +1,90 @@
+"""Which few amounts add up to a gap: the transactions that one side may have counted and the other not."""
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Final, NamedTuple
+
+import numpy as np
+
+MOST: Final = 3
+"""So many amounts at most: with more of them some sum fits by chance."""
+_OF_THREE: Final = 300
+"""Threes are looked for among that many of the largest amounts; their number grows with its square."""
+
+
+class Closing(NamedTuple):
+    """A choice of amounts."""
+
+    chosen: tuple[int, ...]
+    """Their keys, largest amount first."""
+    rest: int
+    """The gap minus their sum: 0 where they close it."""
+    ways: int
+    """How many choices of as many amounts leave as little; more than one says that chance may be at work."""
+
+
+def close(amounts: Mapping[int, int], gap: int) -> Closing | None:
+    """The fewest amounts, up to three, whose sum is `gap`; else those that come nearest.
+
+    Amounts are integers (sat) by key and of the gap's sign, others do not matter. None where no amount makes the gap
+    smaller. Of several choices the one with the smallest keys is given.
+    """
+    sign = -1 if gap < 0 else 1
+    usable = {key: sign * amount for key, amount in amounts.items() if sign * amount > 0}
+    order = sorted(usable, key=lambda key: (-usable[key], key))
+    best: Closing | None = None
+    for number in range(1, MOST + 1):
+        found = _nearest(order, usable, abs(gap), number)
+        if found is not None and (best is None or abs(found.rest) < abs(best.rest)):
+            best = found
+        if best is not None and best.rest == 0:
+            break
+    if best is None or abs(best.rest) >= abs(gap):
+        return None
+    return best._replace(rest=sign * best.rest)
+
+
+def _nearest(order: list[int], amounts: Mapping[int, int], gap: int, number: int) -> Closing | None:
+    """The choice of `number` amounts with the smallest rest."""
+    heads: list[tuple[int, ...]] = [()]
+    if number > 1:
+        heads = list(combinations(order[:_OF_THREE] if number > 2 else order, number - 1))
+    rising = sorted(order, key=lambda key: (amounts[key], key))
+    values = np.array([amounts[key] for key in rising], np.int64)
+    found: dict[tuple[int, ...], int] = {}
+    if number > len(values):
+        return None
+    missing = np.array([gap - sum(amounts[key] for key in head) for head in heads], np.int64)
+    places = np.searchsorted(values, missing)
+    least = None
+    for head, lack, place in zip(heads, missing.tolist(), places.tolist(), strict=True):
+        for key in _around(rising, amounts, place, lack, head):
+            rest = lack - amounts[key]
+            if least is None or abs(rest) <= least:
+                if least is None or abs(rest) < least:
+                    found, least = {}, abs(rest)
+                found[tuple(sorted((*head, key)))] = rest
+    if not found:
+        return None
+    chosen = min(found)
+    return Closing(tuple(sorted(chosen, key=lambda key: (-amounts[key], key))), found[chosen], len(found))
+
+
+def _around(
+    rising: list[int], amounts: Mapping[int, int], place: int, lack: int, head: tuple[int, ...]
+) -> list[int]:
+    """Keys of the nearest amount below and of those at or above what lacks, but for the chosen ones."""
+    found = []
+    below = place - 1
+    while below >= 0 and rising[below] in head:
+        below -= 1
+    if below >= 0:
+        found.append(rising[below])
+    while place < len(rising):
+        key = rising[place]
+        if key not in head:
+            found.append(key)
+            if amounts[key] != lack:
+                break
+        place += 1
+    return found

@@ -1,0 +1,177 @@
+"""From a worst day to its transactions: the largest ones, and those that would close the gap.
+
+Where ours is more than the vendor's, the vendor may lack transactions that count here; where it is less, some may
+count there that do not here: those in which the same exchange gained or lost without a miner, or, for an exchange's
+own flow, those that pay exactly the gap to one account. For control metrics it is blocks whose day depends on the
+clock.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reflow.amounts import SCALE, plain
+from reflow.crosscheck.board import metrics_of
+from reflow.crosscheck.closing import Closing, close
+from reflow.crosscheck.series import EXACT, Table
+from reflow.crosscheck.worst import Worst
+from reflow.flows.catalog import EX, Metric, control
+from reflow.flows.contributions import Contributions
+from reflow.flows.days import Blocks, read_blocks
+from reflow.flows.explain import Cells, block_amounts, block_parts, explain_cell, parts_of
+from reflow.flows.methodology import Clock
+from reflow.flows.values import control_series, metric_values
+from reflow.resources import query
+from reflow.tables import rows
+
+SHOWN: Final = 3
+"""Largest transactions or blocks told of a worst day."""
+
+
+class Closer(NamedTuple):
+    """Transactions or blocks that would close a gap."""
+
+    way: Literal["exclude", "include", "other clock"]
+    """Count them no more, count them too, or cut days by the other clock."""
+    rest: str
+    """What is left of the gap, in the metric's unit; 0 where they close it."""
+    exact: bool
+    ways: int
+    """How many choices of as many do as well: with more than one, chance may be at work."""
+    parts: list[dict[str, Any]]
+    """Transactions or blocks, as `reflow explain --json` has them."""
+
+
+class Drilled(NamedTuple):
+    """What lies behind a worst day."""
+
+    worst: Worst
+    number: int
+    """Transactions or blocks that the cell is made of."""
+    largest: list[dict[str, Any]]
+    """The largest of them."""
+    closer: Closer | None
+
+
+def drill(cells: Cells, worst: Worst) -> Drilled | None:
+    """Take a worst day apart; None for a metric that these labels do not have."""
+    metric = metrics_of([worst.cell.metric])[worst.cell.metric]
+    if metric.entity not in ("", EX, *cells.labels.exchanges()) or metric.unit == "USD":
+        return None
+    if metric.family == "Control":
+        return _drill_blocks(cells, worst)
+    found = parts_of(cells, metric.id, worst.cell.day)
+    biggest = sorted(found.of_tx, key=lambda tx: (-abs(found.of_tx[tx]), tx))[:SHOWN]
+    return Drilled(
+        worst,
+        len(found.of_tx),
+        _transactions(cells, worst, {tx: found.of_tx[tx] for tx in biggest}),
+        _closer(cells, worst, metric, found),
+    )
+
+
+def _gap(worst: Worst) -> int:
+    """In 10**-8 units of the metric; the vendor may print more places than there are."""
+    return round(worst.cell.difference.scaleb(8))
+
+
+def _closer(cells: Cells, worst: Worst, metric: Metric, found: Contributions) -> Closer | None:
+    gap = _gap(worst)
+    if gap > 0:
+        return _told(cells, worst, "exclude", found.of_tx, close(found.of_tx, gap))
+    if metric.family == "FlowMiner" and metric.entity:
+        candidates = _of_the_exchange(cells, worst, metric, found)
+        return _told(cells, worst, "include", candidates, close(candidates, -gap))
+    if metric.family == "Flow":
+        candidates = _of_amount(cells, worst, -gap)
+        first = min(candidates, default=None)
+        choice = None if first is None else Closing((first,), 0, len(candidates))
+        return _told(cells, worst, "include", candidates, choice)
+    return None
+
+
+def _of_the_exchange(cells: Cells, worst: Worst, metric: Metric, found: Contributions) -> dict[int, int]:
+    """What the exchange gained (Out of miners) or lost (In) in transactions that do not count, or not wholly."""
+    own = "In" if metric.direction == "Out" else "Out"
+    moved = parts_of(cells, f"Flow{own}{metric.entity}Ntv", worst.cell.day).of_tx
+    return {tx: sat - found.of_tx.get(tx, 0) for tx, sat in moved.items() if sat > found.of_tx.get(tx, 0)}
+
+
+def _of_amount(cells: Cells, worst: Worst, sat: int) -> dict[int, int]:
+    """Transactions of the day that credit one account with so much."""
+    number = (worst.cell.day - cells.blocks.first_day).days
+    today = np.flatnonzero(cells.blocks.day == number)
+    if not len(today):
+        return {}
+    first, last = (int(cells.blocks.columns["first_tx"][today[end]]) for end in (0, -1))
+    last += int(cells.blocks.columns["tx_count"][today[-1]]) - 1
+    found = rows(cells.con, query("credits_of_amount"), {"first": first, "last": last, "amount": sat})
+    return {row["tx"]: sat for row in found}
+
+
+def _told(
+    cells: Cells,
+    worst: Worst,
+    way: Literal["exclude", "include"],
+    amounts: Mapping[int, int],
+    choice: Closing | None,
+) -> Closer | None:
+    if choice is None:
+        return None
+    told = _transactions(cells, worst, {tx: amounts[tx] for tx in choice.chosen})
+    return Closer(way, plain(choice.rest), choice.rest == 0, choice.ways, told)
+
+
+def _transactions(cells: Cells, worst: Worst, only: Mapping[int, int]) -> list[dict[str, Any]]:
+    some = Contributions(dict(only), None)
+    told = explain_cell(cells, worst.cell.metric, worst.cell.day, found=some).facts()
+    found: list[dict[str, Any]] = told["transactions"]
+    return found
+
+
+def _drill_blocks(cells: Cells, worst: Worst) -> Drilled:
+    cell = explain_cell(cells, worst.cell.metric, worst.cell.day, limit=SHOWN)
+    return Drilled(worst, cell.number, cell.facts()["blocks"], _moved(cells, worst, cell.metric))
+
+
+def _moved(cells: Cells, worst: Worst, metric: Metric) -> Closer | None:
+    """The blocks that are of this day by one clock and not by the other, if they close the gap."""
+    clock = other_clock(cells.methodology.clock)
+    other = read_blocks(cells.con, clock)
+    mine = _is_day(cells.blocks, worst.cell.day)
+    theirs = _is_day(other, worst.cell.day)
+    unit = 1 if metric.unit == "native" else SCALE
+    amounts = block_amounts(other, metric) * np.where(mine, unit, -unit)
+    places = np.flatnonzero(mine != theirs)
+    if not len(places) or int(amounts[places].sum()) != _gap(worst):
+        return None
+    parts = block_parts(cells.con, other, metric, places.tolist())
+    told = [{"height": b.height, "hash": b.block_hash, "adds": b.amount} for b in parts]
+    return Closer("other clock", "0", True, 1, told)
+
+
+def _is_day(blocks: Blocks, day: date) -> NDArray[np.bool_]:
+    return np.asarray(blocks.day == (day - blocks.first_day).days)
+
+
+def other_clock(clock: Clock) -> Clock:
+    """The one that is not used."""
+    return "mediantime" if clock == "header" else "header"
+
+
+def control_metrics(cells: Cells, clock: Clock) -> Table:
+    """The control metrics that blocks alone decide, with days cut by `clock`."""
+    blocks = read_blocks(cells.con, clock)
+    series, days = control_series(blocks), blocks.days()
+    return {
+        metric.id: {
+            day: None if value is None else Decimal(value).scaleb(-8, EXACT)
+            for day, value in zip(days, metric_values(metric, series, days, {}), strict=True)
+        }
+        for metric in control()
+        if (metric.sums, "") in series
+    }

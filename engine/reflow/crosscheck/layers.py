@@ -1,0 +1,139 @@
+"""The verdict: three layers in their order, which of them breaks first, and what explains it."""
+
+from collections.abc import Set
+from datetime import date
+from typing import Final, Literal, NamedTuple
+
+from reflow.crosscheck.board import Board
+from reflow.crosscheck.compare import Layer, layer_of
+from reflow.crosscheck.findings import Finding, listed, plural
+from reflow.crosscheck.flow_faults import (
+    find_exchange_faults,
+    find_miner_faults,
+    find_price_faults,
+    knock_on,
+)
+from reflow.crosscheck.ledger_faults import find_ledger_faults
+from reflow.crosscheck.series import Table
+
+Status = Literal["holds", "breaks", "not judged", "not compared"]
+"""`not judged`: no day is left on which the layers below agree."""
+
+TITLES: Final[dict[Layer, str]] = {1: "control metrics", 2: "exchange flows", 3: "miner flows"}
+_QUESTIONS: Final[dict[Layer, str]] = {
+    1: "is the ledger the vendor's ledger?",
+    2: "how complete are the labels?",
+    3: "is the definition the vendor's?",
+}
+
+
+class LayerVerdict(NamedTuple):
+    """One layer."""
+
+    layer: Layer
+    title: str
+    question: str
+    status: Status
+    metrics: int
+    """Metrics compared."""
+    agreeing: int
+    """Those with no day off, judged or not."""
+    days: int
+    """Days that can be judged: all layers below agree on them."""
+    days_off: int
+    """Those of them on which a metric of this layer is off."""
+    first_off: date | None
+    text: str
+
+
+class Diagnosis(NamedTuple):
+    """All layers, and what was recognized."""
+
+    breaks_first: Layer | None
+    """The lowest layer that breaks; None where none does."""
+    text: str
+    layers: list[LayerVerdict]
+    findings: list[Finding]
+    """In the order of layers."""
+
+
+def diagnose(board: Board, other_clock: tuple[str, Table] | None = None) -> Diagnosis:
+    """Judge layer by layer; a layer is judged on the days on which those below it agree.
+
+    `other_clock`: see `find_ledger_faults`.
+    """
+    ledger = find_ledger_faults(board, other_clock)
+    shaky = {day for finding in ledger if finding.kind != "start_value" for day in finding.days}
+    prices = find_price_faults(board)
+    exchanges = find_exchange_faults(board, shaky)
+    unknown = shaky | knock_on(board)
+    miners = find_miner_faults(board, unknown)
+    layers = [_layer(board, 1, set()), _layer(board, 2, shaky), _layer(board, 3, unknown)]
+    breaks = next((one.layer for one in layers if one.status == "breaks"), None)
+    findings = [*ledger, *exchanges, *prices, *miners]
+    return Diagnosis(breaks, _verdict(layers, breaks), layers, findings)
+
+
+def _layer(board: Board, layer: Layer, unjudged: Set[date]) -> LayerVerdict:
+    ids = [id_ for id_ in board.metrics if layer_of(id_) == layer and board.days[id_]]
+    judged = {one.day for id_ in ids for one in board.days[id_]} - unjudged
+    off = {id_: [one.day for one in board.off(id_) if one.day not in unjudged] for id_ in ids}
+    days = sorted({day for found in off.values() for day in found})
+    status: Status = "holds"
+    if not ids:
+        status = "not compared"
+    elif not judged:
+        status = "not judged"
+    elif days:
+        status = "breaks"
+    agreeing = sum(not board.off(id_) for id_ in ids)
+    text = _sentence(layer, status, [id_ for id_ in off if off[id_]], len(judged), days)
+    return LayerVerdict(
+        layer=layer,
+        title=TITLES[layer],
+        question=_QUESTIONS[layer],
+        status=status,
+        metrics=len(ids),
+        agreeing=agreeing,
+        days=len(judged),
+        days_off=len(days),
+        first_off=days[0] if days else None,
+        text=text,
+    )
+
+
+def _sentence(layer: Layer, status: Status, off: list[str], judged: int, days: list[date]) -> str:
+    if status == "not compared":
+        return f"The vendor's file has no {TITLES[layer]}: {_UNKNOWN[layer]}."
+    if status == "not judged":
+        return f"No day is left on which the layers below agree: {TITLES[layer]} tell nothing yet."
+    if status == "holds":
+        return f"All {TITLES[layer]} agree on {plural(judged, 'day')}: {_HOLDS[layer]}."
+    return (
+        f"{plural(len(off), 'metric')} of the {TITLES[layer]} differ on {len(days):,} of {plural(judged, 'day')}, "
+        f"first on {days[0]} ({listed(off)}): {_BREAKS[layer]}."
+    )
+
+
+_HOLDS: Final[dict[Layer, str]] = {
+    1: "the ledger is the vendor's",
+    2: "the labels show what the vendor's do",
+    3: "the definition is the vendor's, as far as these days can tell",
+}
+_BREAKS: Final[dict[Layer, str]] = {
+    1: "ledger or clock are not the vendor's on these days, so judge no flow of them",
+    2: "the accounts counted as the exchanges' are not the vendor's, or a transaction is missing on one side",
+    3: "ledger and labels agree, so the definition is not the vendor's, or a transaction is missing on one side",
+}
+_UNKNOWN: Final[dict[Layer, str]] = {
+    1: "whether the ledger is the vendor's is not known",
+    2: "labels and definition cannot be told apart",
+    3: "nothing is known of the definition",
+}
+
+
+def _verdict(layers: list[LayerVerdict], breaks: Layer | None) -> str:
+    if breaks is None:
+        held = [f"layer {one.layer}" for one in layers if one.status == "holds"]
+        return f"No difference: {', '.join(held) or 'nothing'} agrees with the vendor's series."
+    return f"Layer {breaks} ({TITLES[breaks]}) breaks first: {_BREAKS[breaks]}."

@@ -1,0 +1,210 @@
+"""Layer 1: what it means when control metrics differ. A finding here comes before all others.
+
+Days are cut by a clock. Where the vendor cuts them by another one, a block near midnight is missing on one day and
+too many on the day beside it: differences of BlkCnt cancel, and their running sum stays within the few blocks that
+lie between the two clocks. A block that is really missing is missing for good.
+"""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import accumulate
+from typing import Final
+
+from reflow.crosscheck.board import Board
+from reflow.crosscheck.compare import Difference, layer_of
+from reflow.crosscheck.findings import Finding, listed, plural
+from reflow.crosscheck.series import EXACT, Table
+from reflow.flows.catalog import Metric
+
+CLOCK_BLOCKS: Final = 11
+"""The median of eleven header times: no block lies further from its header's day than these eleven do."""
+_ADD_UP: Final = (
+    "BlkCnt",
+    "TxCnt",
+    "TxTfrCnt",
+    "BlkSizeByte",
+    "TxTfrValNtv",
+    "FeeTotNtv",
+    "IssTotNtv",
+    "RevNtv",
+)
+"""Control metrics that add up over blocks, the plainest first."""
+_MOST: Final = 0.9
+"""A series is moved by a day if so many of its days agree when moved back."""
+
+
+def find_ledger_faults(board: Board, other_clock: tuple[str, Table] | None = None) -> list[Finding]:
+    """What explains the control metrics that are off.
+
+    `other_clock` has the name of the clock that was not used and the control metrics under it, if a ledger is at hand.
+    """
+    control = board.of("Control")
+    off = [metric for metric in control if board.off(metric.id)]
+    if not off:
+        return []
+    if shift := _day_shift(board, off):
+        return [shift]
+    found = [fault for metric in off if (fault := _constant(board, metric))]
+    settled = {id_ for fault in found for id_ in fault.metrics}
+    rest = [metric for metric in off if metric.id not in settled]
+    if clock := _clock(board, rest, other_clock):
+        return [clock, *found, *_rest(board, rest, set(clock.days))]
+    return [*found, *_rest(board, rest, set())]
+
+
+def _clock(board: Board, off: list[Metric], other: tuple[str, Table] | None) -> Finding | None:
+    """Another clock: proven by the ledger where there is one, else told from differences that cancel."""
+    days = sorted(board.days_off(off))
+    if not days:
+        return None
+    name = agreed = None
+    if other is not None:
+        name = other[0]
+        agreed = [day for day in days if _agrees(board, other[1], day)]
+        if len(agreed) < _MOST * len(days):
+            return None
+        days = agreed
+    elif not _cancels(board, off):
+        return None
+    span = {one.day for metric in off for one in board.days[metric.id] if days[0] <= one.day <= days[-1]}
+    text = f"The vendor {'cuts' if agreed else 'seems to cut'} its days by another clock, {days[0]} to {days[-1]}: "
+    text += f"{_example(board, off, days)}, but what one day lacks the days beside it have"
+    advice = "Recompute with the other clock (clock = header or mediantime) and compare again."
+    if agreed:
+        off_in_all = plural(len(board.days_off(off)), "day")
+        text += f". Under clock = {name} this ledger gives the vendor's numbers on {len(agreed):,} of {off_in_all} off"
+        advice = f"Recompute with clock = {name} and compare again; until then judge no flow of these days."
+    ids = [metric.id for metric in off]
+    return Finding("clock", 1, "", ids, sorted(span), None, None, f"{text}.", advice)
+
+
+def _agrees(board: Board, table: Table, day: date) -> bool:
+    """Whether the table has what the vendor has that day, in all metrics that both have."""
+    both = [id_ for id_ in board.metrics if id_ in table]
+    pairs = [(table[id_].get(day), board.vendor[id_].get(day)) for id_ in both]
+    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    return bool(known) and all(a == b for a, b in known)
+
+
+def _cancels(board: Board, off: list[Metric]) -> bool:
+    """Whether blocks only seem to have moved between neighbouring days.
+
+    The number of blocks never drifts further than the two clocks are apart, and what else adds up over blocks differs
+    both ways, with more in all than in sum.
+    """
+    blocks = list(accumulate((one.difference for one in board.off("BlkCnt")), EXACT.add))
+    sums = [metric for metric in off if metric.id in _ADD_UP]
+    sizes = "BlkSizeByte" not in board.metrics or bool(board.off("BlkSizeByte"))
+    near = "BlkCnt" in board.metrics and max(map(abs, blocks), default=0) <= CLOCK_BLOCKS
+    return near and sizes and any(_both_ways(board.off(metric.id)) for metric in sums)
+
+
+def _both_ways(days: list[Difference]) -> bool:
+    total = gross = Decimal(0)
+    for one in days:
+        total, gross = EXACT.add(total, one.difference), EXACT.add(gross, one.difference.copy_abs())
+    return len({one.difference > 0 for one in days}) == 2 and 2 * total.copy_abs() <= gross
+
+
+def _example(board: Board, off: list[Metric], days: list[date]) -> str:
+    """The control metric that tells most plainly, with the day on which it differs most."""
+    ids = [metric.id for metric in off]
+    first = next((id_ for id_ in _ADD_UP if id_ in ids), ids[0])
+    found = [one for one in board.off(first) if days[0] <= one.day <= days[-1]]
+    worst = max(found, key=lambda one: one.difference.copy_abs())
+    here = f"on {worst.day}: {worst.ours:f} here, {worst.vendor:f} there"
+    return f"{first} differs on {plural(len(found), 'day')} ({here})"
+
+
+def _day_shift(board: Board, off: list[Metric]) -> Finding | None:
+    """All of a series agrees when the vendor's days are moved by one."""
+    for days, where in ((1, "after"), (-1, "before")):
+        moved = {metric.id: _agreement(board, metric.id, days) for metric in off if board.days[metric.id]}
+        if moved and all(share >= _MOST for share in moved.values()):
+            ids = [metric.id for metric in off]
+            text = f"The vendor's values of {listed(ids)} stand one day {where} ours."
+            advice = "Move the vendor's days: a row is stamped with the day that it is about."
+            return Finding("day_shift", 1, "", ids, sorted(board.days_off(off)), None, None, text, advice)
+    return None
+
+
+def _agreement(board: Board, id_: str, days: int) -> float:
+    """The share of varying days on which the vendor's value `days` later is ours."""
+    ours, vendor = board.ours[id_], board.vendor[id_]
+    pairs = [(ours[day], vendor[moved]) for day in ours if (moved := day + timedelta(days)) in vendor]
+    varying = len({a for a, _ in pairs}) > 2
+    return sum(a == b for a, b in pairs) / len(pairs) if varying else 0.0
+
+
+def _constant(board: Board, metric: Metric) -> Finding | None:
+    """The same difference, or the same factor, on all days."""
+    days = board.days[metric.id]
+    gaps = {one.difference for one in days}
+    if len(days) >= 3 and len(gaps) == 1:
+        [gap] = gaps
+        text = f"{metric.id} is {gap.copy_abs():f} {'more' if gap > 0 else 'less'} than the vendor's, always."
+        advice = "The two series start from another value; nothing that happened on these days differs."
+        return Finding("start_value", 1, "", [metric.id], [one.day for one in days], None, gap, text, advice)
+    return unit_fault(metric, days)
+
+
+def unit_fault(metric: Metric, days: list[Difference]) -> Finding | None:
+    """The same factor other than 1 between both on at least three days that differ, and no day without it."""
+    moving = [one for one in days if one.vendor]
+    first = moving[0] if moving else None
+    if first is None or len({one.vendor for one in moving}) < 3 or first.ours in (0, first.vendor):
+        return None
+    for one in days:
+        if not _close(EXACT.multiply(one.ours, first.vendor), EXACT.multiply(first.ours, one.vendor)):
+            return None
+    ratio = float(first.ours) / float(first.vendor)
+    text = f"{metric.id} is {ratio:.12g} times the vendor's on every day: one of both is in another unit."
+    advice = "Compare in one unit: ours are native units, USD, counts and bytes."
+    return Finding(
+        "unit",
+        layer_of(metric.id),
+        metric.entity,
+        [metric.id],
+        [one.day for one in days],
+        ratio,
+        None,
+        text,
+        advice,
+    )
+
+
+def _close(a: Decimal, b: Decimal) -> bool:
+    """Equal but for the last of nine digits, which rounding may have changed."""
+    return EXACT.multiply(EXACT.subtract(a, b).copy_abs(), Decimal(10) ** 9) <= max(
+        a.copy_abs(), b.copy_abs()
+    )
+
+
+def _rest(board: Board, off: list[Metric], explained: set[date]) -> list[Finding]:
+    """What is left: blocks that one side does not have, or metrics that are counted otherwise."""
+    found = []
+    blocks = {one.day for one in board.off("BlkCnt")} - explained
+    if blocks:
+        first = min(blocks)
+        text = (
+            f"The ledgers differ: BlkCnt is off on {plural(len(blocks), 'day')}, first on {first}, and not made up "
+            "for on the days beside."
+        )
+        advice = (
+            "Run `reflow verify`, or find out which blocks the vendor lacks; judge no flow of these days."
+        )
+        metrics = [metric.id for metric in off]
+        days = sorted(board.days_off(off) - explained)
+        found.append(Finding("ledger", 1, "", metrics, days, None, None, text, advice))
+        return found
+    for metric in off:
+        days = sorted({one.day for one in board.off(metric.id)} - explained)
+        if days:
+            text = (
+                f"{metric.id} is off on {plural(len(days), 'day')}, first on {days[0]}, while BlkCnt agrees."
+            )
+            advice = (
+                f"Look at `reflow explain` of {days[0]}: the vendor counts otherwise, or its value is wrong."
+            )
+            found.append(Finding("ledger", 1, "", [metric.id], days, None, None, text, advice))
+    return found
