@@ -51,7 +51,6 @@ def contributions(
         con,
         lambda tx: np.zeros(len(tx), np.int32),  # end-of-day balances are not asked for
         ever=methodology.membership == "ever",
-        exact=methodology.one_hop == "exact",
         exchanges_too=methodology.exchange_accounts_as_miners == "always",
     )
     part = _range_of(blocks, day)

@@ -114,7 +114,6 @@ def add_up(
     slots: Longs,
     first_tx: int,
     days: Ints,
-    exact: bool,
     is_input: bool,
     balance: Longs,
     total: Longs,
@@ -143,8 +142,8 @@ def add_up(
             continue
         member = rows[row]
         hop0 = member.since0 <= tx[i]
-        hop1 = member.since1 <= tx[i] and not (exact and hop0)
-        _change_balance(balance, member, days[t], -sat if is_input else sat, exact)
+        hop1 = member.since1 <= tx[i]
+        _change_balance(balance, member, days[t], -sat if is_input else sat)
         if hop0:
             total0[t] += sat
             count0[t] += 1
@@ -162,18 +161,12 @@ def add_up(
 
 
 @njit(nogil=True, cache=True)
-def _change_balance(balance: Longs, member: Any, day: Any, sat: int, exact: bool) -> None:
-    """What an account ever moved counts from the day it is a member; in `exact`, until the day it is in M0."""
+def _change_balance(balance: Longs, member: Any, day: Any, sat: int) -> None:
+    """What an account ever moved counts from the day it is a member."""
     if member.since0 != NEVER:
         balance[0, max(day, member.day0)] += sat
-    if member.since1 == NEVER:
-        return
-    enters = max(day, member.day1)
-    if not (exact and member.since0 != NEVER):
-        balance[1, enters] += sat
-    elif enters < member.day0:
-        balance[1, enters] += sat
-        balance[1, member.day0] -= sat
+    if member.since1 != NEVER:
+        balance[1, max(day, member.day1)] += sat
 
 
 @njit(nogil=True, cache=True)

@@ -98,13 +98,12 @@ def read_members(
     day_of_tx: Callable[[Longs], Ints],
     *,
     ever: bool,
-    exact: bool,
     exchanges_too: bool,
 ) -> Members:
     """Members from queries/exchange_members.sql, the table `mining_0hop` and queries/mining_1hop.sql.
 
-    `ever`: members count in the whole history; `exact`: S_1 is M1 without M0, else both together; `exchanges_too`: an
-    exchange's account may be in M1 (METHODOLOGY section 3, 9.7).
+    `ever`: members count in the whole history; `exchanges_too`: an exchange's account may be in M1 (METHODOLOGY
+    section 3, 9.7). S_1 is M0 and M1 together.
     """
     table = _Table()
     for account, exchange in _batches(con, query("exchange_members")):
@@ -122,10 +121,9 @@ def read_members(
     for hop in "01":
         since = rows[f"since{hop}"]
         rows[f"day{hop}"] = np.where(since == NEVER, _NO_DAY, day_of_tx(since))
-    if not exact:
-        # Days on their own: under the header clock a later transaction may have the earlier day.
-        rows["since1"] = np.minimum(rows["since0"], rows["since1"])
-        rows["day1"] = np.minimum(rows["day0"], rows["day1"])
+    # Days on their own: under the header clock a later transaction may have the earlier day.
+    rows["since1"] = np.minimum(rows["since0"], rows["since1"])
+    rows["day1"] = np.minimum(rows["day0"], rows["day1"])
     return Members(rows, table.slots)
 
 
@@ -167,7 +165,6 @@ def add_up(
     *,
     first_tx: int,
     days: Ints,
-    exact: bool,
     is_input: bool,
     balance: Longs,
 ) -> tuple[Sums, ExchangePostings]:
@@ -175,7 +172,7 @@ def add_up(
 
     `days` and the days of the members count from the ledger's first day; a day after the last complete one
     is the last column of `balance`. `balance[h, day]` is changed by what this side moves in the end-of-day
-    balance of S_h, in sat. `exact`: S_1 is M1 without M0 (METHODOLOGY section 3, 9.7).
+    balance of S_h, in sat.
     """
     n, rows = len(days), len(postings.tx)
     longs, counts = np.zeros((3, n), np.int64), np.zeros((3, n), np.int32)
@@ -187,7 +184,7 @@ def add_up(
         np.empty(rows, np.bool_),
         np.empty(rows, np.int64),
     )
-    size = kernels.add_up(*postings, *members, first_tx, days, exact, is_input, balance, *sums, *found)
+    size = kernels.add_up(*postings, *members, first_tx, days, is_input, balance, *sums, *found)
     return sums, ExchangePostings._make(column[:size] for column in found)
 
 

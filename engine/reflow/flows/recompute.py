@@ -106,8 +106,8 @@ def recompute_each(
 
     Those that share most come after each other, so the order may be another. Equal `clusters` share the closure;
     those that also agree on `membership`, `exchange_accounts_as_miners` and whether `sender` is `all_inputs`
-    share the mining accounts; those that differ in no more than `netting` and `sender` share the pass over the
-    ledger. One set of members is in memory at a time, however many methodologies there are.
+    share the mining accounts; those that differ in no more than `netting`, `one_hop` and `sender` share the pass
+    over the ledger. One set of members is in memory at a time, however many methodologies there are.
     """
     tip = ledger.tip()
     if tip is None:
@@ -180,7 +180,7 @@ def _passes(
         for same_miners in _groups(same_closure, _mining_rules):
             with _timed(seconds, "hops"):
                 find_miners(con, same_miners[0], progress)
-            for alike in _groups(same_miners, lambda one: (one.clock, one.one_hop)):
+            for alike in _groups(same_miners, lambda one: one.clock):
                 yield clusters, alike
 
 

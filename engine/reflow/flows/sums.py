@@ -40,6 +40,9 @@ _WORKERS: Final = 4
 ACTIVE: Final = ("active", "")
 """Key of the numbers of active accounts."""
 
+Columns = dict[str, NDArray[Any]]
+"""A table by column."""
+
 Flow = tuple[tuple[str, str], int, int]
 """(sums, entity), day, sat."""
 
@@ -51,7 +54,7 @@ class RangeSums(NamedTuple):
     """Of each methodology."""
     active: dict[int, int]
     balance: Longs
-    """`[h, day]`: change of the end-of-day balance of S_h."""
+    """`[h, day]`: change of the end-of-day balance of S_h, M0 included in S_1."""
 
 
 def sum_flows(
@@ -65,11 +68,11 @@ def sum_flows(
 ) -> list[Series]:
     """The sums that need owners, under each of the methodologies, which differ in what a pass over the ledger shares.
 
-    They may differ in `netting` and in `sender`, as long as all are `all_inputs` or none is: who is a member
-    is then the same. `con` has the temporary tables of `find_exchange_accounts` and `find_mining_accounts`;
-    `exchanges` are the codes with a label. Without `active` the numbers of active accounts, which no
-    methodology but the clock changes, are left out. Memory is bounded by the number of members and the rows of
-    a few ranges of days. `progress` counts transactions.
+    They may differ in `netting`, in `one_hop`, and in `sender` as long as all are `all_inputs` or none is: M0 and M1
+    are then the same. `con` has the temporary tables of `find_exchange_accounts` and `find_mining_accounts`;
+    `exchanges` are the codes with a label. Without `active` the numbers of active accounts, which no methodology
+    but the clock changes, are left out. Memory is bounded by the number of members and the rows of a few ranges of
+    days. `progress` counts transactions.
     """
     keep(con, "exchange", query("exchange_numbers"))
     first = methodologies[0]
@@ -77,7 +80,6 @@ def sum_flows(
         con,
         blocks.day_of_tx,
         ever=first.membership == "ever",
-        exact=first.one_hop == "exact",
         exchanges_too=first.exchange_accounts_as_miners == "always",
     )
     ranges = list(whole_day_ranges(blocks))
@@ -97,8 +99,11 @@ def sum_flows(
             progress("flows", part.last_tx + 1, ranges[-1].last_tx + 1)
     finally:
         pool.shutdown(cancel_futures=True)
-    shared = _shared_series(totals, blocks.day_count, active)
-    return [shared | flow_series(flows, exchanges, blocks.day_count) for flows in totals.flows]
+    return [
+        _shared_series(totals, blocks.day_count, each, active)
+        | flow_series(flows, exchanges, blocks.day_count)
+        for each, flows in zip(methodologies, totals.flows, strict=True)
+    ]
 
 
 def range_sums(
@@ -124,7 +129,6 @@ def range_sums(
             members,
             first_tx=part.first_tx,
             days=part.days,
-            exact=methodologies[0].one_hop == "exact",
             is_input=postings is spending,
             balance=balance,
         )
@@ -132,10 +136,17 @@ def range_sums(
     (inputs, spent), (outputs, paid) = side(spending), side(paying)
     active = active_accounts(part, spending, paying) if with_active else {}
     of_exchange, mining = add_up_exchanges(spent, paid), _mining(inputs, outputs)
-    con.register("transaction_sum", _transaction_sums(part, inputs, outputs, mining))
     con.register("exchange_sum", _exchange_sums(part, inputs, of_exchange))
-    con.register("shared_sum", _shared_sums(part, inputs, outputs, of_exchange, mining))
-    return RangeSums([list(_flows(con, each, exchanges)) for each in methodologies], active, balance)
+    own = _transaction_sums(part, inputs, outputs, mining)
+    shared = _shared_sums(part, inputs, outputs, of_exchange, mining)
+    flows: dict[Methodology, list[Flow]] = {}
+    for one_hop in dict.fromkeys(each.one_hop for each in methodologies):
+        for name, table in (("transaction_sum", own), ("shared_sum", shared)):
+            con.register(name, pa.table(_without_hop0(table) if one_hop == "exact" else table))
+        flows |= {
+            each: list(_flows(con, each, exchanges)) for each in methodologies if each.one_hop == one_hop
+        }
+    return RangeSums([flows[each] for each in methodologies], active, balance)
 
 
 def _postings(con: DuckDBPyConnection, side: str, part: Range) -> Postings:
@@ -148,9 +159,9 @@ def _mining(inputs: Sums, outputs: Sums) -> Bools:
     return (inputs.number0 > 0) | (inputs.number1 > 0) | (outputs.number0 > 0) | (outputs.number1 > 0)
 
 
-def _transaction_sums(part: Range, inputs: Sums, outputs: Sums, mining: Bools) -> pa.Table:
+def _transaction_sums(part: Range, inputs: Sums, outputs: Sums, mining: Bools) -> Columns:
     """The transactions with a mining member, as queries/plain_flows.sql describes them."""
-    return pa.table(_columns_at(part, inputs, outputs, np.flatnonzero(mining)))
+    return _columns_at(part, inputs, outputs, np.flatnonzero(mining))
 
 
 def _exchange_sums(part: Range, inputs: Sums, of_exchange: ExchangeSums) -> pa.Table:
@@ -162,17 +173,23 @@ def _exchange_sums(part: Range, inputs: Sums, of_exchange: ExchangeSums) -> pa.T
 
 def _shared_sums(
     part: Range, inputs: Sums, outputs: Sums, of_exchange: ExchangeSums, mining: Bools
-) -> pa.Table:
+) -> Columns:
     """Those of them that have a mining member too."""
     at = of_exchange.tx - part.first_tx
     both = mining[at] & (inputs.number[at] > 0)
     own = {name: column[both] for name, column in of_exchange._asdict().items() if name != "tx"}
-    return pa.table({**_columns_at(part, inputs, outputs, at[both]), **own})
+    return {**_columns_at(part, inputs, outputs, at[both]), **own}
 
 
-def _columns_at(part: Range, inputs: Sums, outputs: Sums, at: Longs) -> dict[str, NDArray[Any]]:
+def _without_hop0(columns: Columns) -> Columns:
+    """The same with S_1 as `one_hop = exact` has it, M1 without M0: both together, less M0 (METHODOLOGY section 3)."""
+    pairs = {name: f"{name[:-1]}0" for name in columns if name.endswith("1")}
+    return columns | {name: columns[name] - columns[hop0] for name, hop0 in pairs.items()}
+
+
+def _columns_at(part: Range, inputs: Sums, outputs: Sums, at: Longs) -> Columns:
     """What the queries ask of the transactions at these places of the range."""
-    columns: dict[str, NDArray[Any]] = {"day": part.days[at]}
+    columns: Columns = {"day": part.days[at]}
     for hop in ("", "0", "1"):
         columns[f"inputs{hop}"] = getattr(inputs, f"number{hop}")[at].astype(np.int64)
         columns[f"debit{hop}"] = getattr(inputs, f"total{hop}")[at]
@@ -191,11 +208,12 @@ def _flows(con: DuckDBPyConnection, methodology: Methodology, exchanges: Sequenc
         yield (row["series"], code), row["day"], int(row["value"])
 
 
-def _shared_series(totals: RangeSums, day_count: int, active: bool) -> Series:
+def _shared_series(totals: RangeSums, day_count: int, methodology: Methodology, active: bool) -> Series:
     """What does not depend on who is said to have sent a transaction."""
+    hop0, within = np.cumsum(totals.balance, axis=1)[:, :day_count]
+    hop1 = within - hop0 if methodology.one_hop == "exact" else within
     series = {
-        (f"balance{hop}", ""): [int(sat) for sat in np.cumsum(totals.balance[hop])[:day_count]]
-        for hop in (0, 1)
+        (f"balance{hop}", ""): [int(sat) for sat in balance] for hop, balance in enumerate((hop0, hop1))
     }
     if active:
         series[ACTIVE] = [totals.active.get(day, 0) for day in range(day_count)]
