@@ -4,6 +4,7 @@ Exit status: 0 done, 1 a check failed or the data are bad (one line on stderr), 
 interrupted.
 """
 
+import os
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -508,6 +509,76 @@ def explain(
         console.say_json(found.facts() | {"files": files})
     else:
         tell_explanation(found, files)
+
+
+@app.command(
+    cls=_ManyFiles,
+    epilog="Example: reflow serve results --ledger main.duckdb --labels labels/exchanges.csv labels/pools.csv",
+)
+def serve(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="What recompute wrote, or a folder of several such folders.")
+    ],
+    host: Annotated[str, typer.Option(metavar="HOST", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="The port; 0 takes a free one.")
+    ] = 8080,
+    api_key_env: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The environment variable with the key that requests must give as api_key."
+        ),
+    ] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(metavar="LEDGER", help="Explain cells from this ledger; needs --labels.")
+    ] = None,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE...", help="The label files of the recomputation; may be given again."),
+    ] = None,
+    prices: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its prices, for explaining metrics in USD.")
+    ] = None,
+    prefer_later: PreferLaterOption = False,
+    vendor: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The vendor's series, CSV, Parquet or JSON, to stand beside the recomputation.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve recomputations in the dialect of the vendor's API, with a page to look at them, until Ctrl-C."""
+    if (ledger is None) != (labels is None):
+        raise typer.BadParameter("--ledger and --labels go together")
+    if api_key_env is not None and not os.environ.get(api_key_env):
+        raise typer.BadParameter(f"--api-key-env: no {api_key_env} in the environment, or it is empty")
+    from reflow.errors import ServeError
+
+    try:
+        from reflow.serve.explaining import Sources
+        from reflow.serve.server import serve as run
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("reflow"):
+            raise
+        raise ServeError(f"no {error.name} here, install it with: pip install 'reflow[serve]'") from None
+
+    def started(url: str, names: list[str]) -> None:
+        if as_json:
+            console.say_json({"url": url, "methodologies": names})
+        else:
+            console.say(f"serving {', '.join(names)} at {url} (Ctrl-C ends it)")
+
+    run(
+        folder,
+        host=host,
+        port=port,
+        key=os.environ.get(api_key_env) if api_key_env else None,
+        sources=Sources(ledger, tuple(labels), prices, prefer_later) if ledger and labels else None,
+        vendor=vendor,
+        started=started,
+    )
 
 
 @app.command(epilog="Example: reflow demo demo-folder")

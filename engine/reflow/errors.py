@@ -48,3 +48,7 @@ class VendorError(ReflowError):
 
 class OutputError(ReflowError):
     """Results cannot be written where they were asked for."""
+
+
+class ServeError(ReflowError):
+    """The server cannot start: its address is taken or is none, or a library it needs is missing."""

@@ -31,7 +31,8 @@ def write(result: Recomputation, out_dir: str | Path) -> list[Path]:
 
     - metrics.csv: `time` (YYYY-MM-DD), then one column per metric id; plain decimals, null is an empty cell.
     - metrics.parquet: asset, time (DATE), metric, value DECIMAL(38,8); a row for every day and metric, nulls
-      included, sorted by metric and time.
+      included, sorted by metric and time. Its metadata has the digests of run.json: whoever reads both while they
+      are being replaced can tell whether they belong together.
     - run.json: what was computed from what; everything but `seconds` is the same for the same input.
 
     The files replace older ones only when all of them are written. Raises OutputError when that cannot be
@@ -47,13 +48,7 @@ def facts(result: Recomputation) -> dict[str, object]:
     return {
         "network": result.network,
         "tip": {"height": result.tip.height, "hash": result.tip.hash.hex()},
-        "digests": {
-            "ledger": result.ledger_digest,
-            "labels": result.label_digest,
-            "exchange_accounts": clusters.digest,
-            "prices": result.price_digest,
-            "methodology": methodology.digest(),
-        },
+        "digests": _digests(result),
         "methodology": {"name": methodology.name(), **methodology.parameters()},
         "first_day": str(result.days[0]) if result.days else None,
         "last_day": str(result.days[-1]) if result.days else None,
@@ -74,6 +69,16 @@ def facts(result: Recomputation) -> dict[str, object]:
     }
 
 
+def _digests(result: Recomputation) -> dict[str, str]:
+    return {
+        "ledger": result.ledger_digest,
+        "labels": result.label_digest,
+        "exchange_accounts": result.clusters.digest,
+        "prices": result.price_digest,
+        "methodology": result.methodology.digest(),
+    }
+
+
 def _write_csv(result: Recomputation, path: Path) -> None:
     with path.open("w", encoding="ascii", newline="\n") as stream:
         stream.write(",".join(["time", *(metric.id for metric in result.metrics)]) + "\n")
@@ -86,7 +91,7 @@ def _write_csv(result: Recomputation, path: Path) -> None:
 
 def _write_parquet(result: Recomputation, path: Path) -> None:
     ids = sorted(metric.id for metric in result.metrics)
-    with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
+    with pq.ParquetWriter(path, _SCHEMA.with_metadata(_digests(result)), compression="zstd") as writer:
         for start in range(0, len(ids), _METRICS_IN_ROW_GROUP):
             writer.write_table(_long(result, ids[start : start + _METRICS_IN_ROW_GROUP]))
 

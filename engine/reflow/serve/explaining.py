@@ -1,0 +1,125 @@
+"""The transactions behind a cell: GET /explain, from the ledger and the labels that the operator named."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from reflow.entities.labels import Labels, read_labels
+from reflow.errors import LedgerError, MetricError, ReflowError
+from reflow.flows.explain import explain
+from reflow.flows.methodology import Methodology
+from reflow.flows.prices import read_prices
+from reflow.ledger.ledger import Ledger
+from reflow.ledger.scripts import Origin
+from reflow.serve import parameters
+from reflow.serve.answer import Answer, of_json
+from reflow.serve.call import COMMON, Call, Endpoint
+from reflow.serve.problem import Problem, bad_parameter, not_supported
+
+
+class Sources(NamedTuple):
+    """What a recomputation was made from: needed to take its cells apart."""
+
+    ledger: Path
+    labels: tuple[Path, ...]
+    prices: Path | None = None
+    prefer_later: bool = False
+
+
+class Explainer:
+    """Opens the ledger for each cell and closes it again, so that an ingest need not wait for the server to end."""
+
+    def __init__(self, sources: Sources | None) -> None:
+        self._sources = sources
+        self._labels: tuple[object, Labels] | None = None
+
+    def check(self) -> None:
+        """Read ledger, labels and prices once. Raises ReflowError if one of them cannot be read."""
+        if self._sources is not None:
+            with Ledger.open(self._sources.ledger, read_only=True) as ledger:
+                self._read_labels(self._sources, ledger)
+            self._read_prices(self._sources)
+
+    def respond(self, call: Call) -> Answer:
+        """The cell with its parts. Raises Problem: 400, 501 without sources, 503 while the ledger is locked."""
+        if self._sources is None:
+            raise Problem(501, "not_implemented", "Started without --ledger and --labels, it cannot explain.")
+        metric, day = call.values["metric"], _day(call)
+        if metric not in call.snapshot.spans:
+            raise not_supported("metric", metric)
+        if call.snapshot.run is None:
+            raise not_supported("methodology", call.snapshot.name)
+        try:
+            told = self._explain(self._sources, call, metric, day)
+        except MetricError as error:
+            raise bad_parameter("metric", str(error)) from None
+        except LedgerError as error:
+            raise Problem(503, "service_unavailable", f"The ledger cannot be read now: {error}") from None
+        except ReflowError as error:
+            raise Problem(503, "service_unavailable", str(error)) from None
+        return of_json(told, pretty=call.values["pretty"])
+
+    def _explain(self, sources: Sources, call: Call, metric: str, day: date) -> dict[str, Any]:
+        assert call.snapshot.run is not None
+        chosen = {k: v for k, v in call.snapshot.run["methodology"].items() if k != "name"}
+        with Ledger.open(sources.ledger, read_only=True) as ledger:
+            found = explain(
+                ledger,
+                self._read_labels(sources, ledger),
+                metric,
+                day,
+                prices=self._read_prices(sources),
+                methodology=Methodology(**chosen),
+                origin=Origin(),
+                limit=call.values["limit"],
+            )
+        told = found.facts() | {"methodology": call.snapshot.name, "published": _published(call, metric, day)}
+        if told["published"] != told["value"]:
+            told["warnings"] = [*told["warnings"], _DIFFERS]
+        return told
+
+    def _read_labels(self, sources: Sources, ledger: Ledger) -> Labels:
+        """The labels, read again only when a file has changed."""
+        state = (
+            ledger.network.name,
+            tuple(path.stat().st_mtime_ns for path in sources.labels if path.exists()),
+        )
+        if self._labels is None or self._labels[0] != state:
+            labels = read_labels(sources.labels, ledger.network, prefer_later=sources.prefer_later)
+            self._labels = state, labels
+        return self._labels[1]
+
+    def _read_prices(self, sources: Sources) -> Any:
+        return read_prices(sources.prices) if sources.prices else None
+
+    def endpoint(self) -> Endpoint:
+        """GET /explain."""
+        return Endpoint(
+            "/explain", _PARAMETERS, self.respond, "The transactions behind a cell", "Explanation"
+        )
+
+
+def _day(call: Call) -> date:
+    day: date = call.values["time"].second.date()
+    run = call.snapshot.run or {}
+    first, last = run.get("first_day") or "", run.get("last_day") or ""
+    if not first <= str(day) <= last:
+        raise bad_parameter("time", f"Expected a day from {first} to {last}.")
+    return day
+
+
+def _published(call: Call, metric: str, day: date) -> str | None:
+    [(_, value)] = call.snapshot.fields("csv", (metric,), day, day, "") or [(day, "")]
+    return value or None
+
+
+_DIFFERS: Final = (
+    "the published value is another: ledger, labels or prices are not those of the recomputation"
+)
+
+_PARAMETERS: Final = (
+    parameters.text("metric", "The id of a metric.", required=True),
+    parameters.moment("time", "The UTC day.")._replace(required=True),
+    parameters.number("limit", 50, 1, 1000, "The largest transactions only; the sum is always of all."),
+    *COMMON,
+)

@@ -1,0 +1,224 @@
+"""The recomputations of a folder as they are now, and for a while as they were."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from threading import RLock
+from typing import Final, NamedTuple
+
+import duckdb
+import pyarrow.parquet as pq
+
+from reflow.crosscheck.results import read_run
+from reflow.errors import ReflowError, ResultsError
+from reflow.flows.methodology import REFERENCE
+from reflow.serve.problem import not_supported
+from reflow.serve.snapshot import Snapshot
+from reflow.serve.vendor_file import write_vendor
+
+VENDOR: Final = "vendor"
+"""The name under which the vendor's own series are served."""
+KEPT_SECONDS: Final = 600
+"""How long a replaced recomputation can still be read, for those who are in the middle of its pages."""
+KEPT: Final = 4
+"""How many replaced ones of one name at most."""
+_LISTED_SECONDS: Final = 0.25
+"""How old the list of what there is may be for an answer from memory; what is read from files lists anew."""
+_PATIENCE: Final = 1.0
+"""Seconds in which metrics.parquet and run.json must come to fit, once one of them was replaced."""
+
+State = tuple[tuple[int, int, int], ...]
+"""Inode, size and time of change of files: it differs once one of them was replaced."""
+
+
+class Shelf(NamedTuple):
+    """A snapshot that is current, and the state of the files that it was made from."""
+
+    snapshot: Snapshot
+    files: tuple[str, ...]
+    state: State
+
+
+class Library:
+    """Finds recomputations by name, and opens a file again once it was replaced."""
+
+    def __init__(self, folder: Path, vendor: Path | None = None) -> None:
+        """Open everything in `folder`: one recomputation, or a folder for each; and the vendor's series, if given.
+
+        Raises ReflowError when there is nothing, or something cannot be read.
+        """
+        self._folder, self._vendor = folder, vendor
+        self._own = tempfile.TemporaryDirectory(prefix="reflow-serve-")
+        self._numbers = count()
+        self._shelves: dict[Path, Shelf] = {}
+        self._replaced: list[tuple[float, Snapshot]] = []
+        self._lock = RLock()
+        self._listed = dict[str, Shelf]()
+        self._found, self._looked = frozenset[Path](), 0.0
+        if not self._sources():
+            read_run(folder)  # tells what is missing
+            raise ResultsError(f"{folder}: no metrics.parquet there, expected what recompute writes")
+        self.all(strict=True)
+
+    def close(self) -> None:
+        """Let go of all files."""
+        with self._lock:
+            self._shelves.clear()
+            self._replaced.clear()
+            self._own.cleanup()
+
+    def all(self, *, strict: bool = False) -> dict[str, Snapshot]:
+        """Name to what is there now, the one that a request reads by default first, the vendor's series last.
+
+        A recomputation that cannot be opened is left out, or raises ReflowError if `strict`.
+        """
+        found = {shelf.snapshot.name: shelf for shelf in self._current(strict=strict)}
+        order = sorted(found, key=lambda name: (name == VENDOR, name != REFERENCE.name(), name))
+        self._listed = {name: found[name] for name in order}
+        return {name: found[name].snapshot for name in order}
+
+    def get(self, name: str | None) -> Snapshot:
+        """The recomputation of that name, or the default one, as it is now. Raises Problem (400) if there is none."""
+        found = self.all()
+        if name is None and found:
+            return next(iter(found.values()))
+        if name is None or name not in found:
+            raise not_supported("methodology", name or REFERENCE.name())
+        return found[name]
+
+    def of_id(self, name: str, id_: str) -> Snapshot | None:
+        """The recomputation of that name with that id, which may have been replaced since; None if it is gone."""
+        with self._lock:
+            self._forget()
+            replaced = [one for _, one in self._replaced if (one.name, one.id) == (name, id_)]
+        current = self.get(name)
+        return current if current.id == id_ else next(iter(replaced), None)
+
+    def is_current(self, asked: str | None, name: str, id_: str) -> bool:
+        """Whether `get(asked)` would still give the recomputation `name` with that id; quick.
+
+        That its files are the same is looked up each time, that nothing was added or removed four times a second.
+        """
+        if time.monotonic() - self._looked > _LISTED_SECONDS:
+            if self._found != self._sources().keys():
+                return False
+            self._looked = time.monotonic()
+        listed = self._listed
+        shelf = listed.get(name)
+        if shelf is None or shelf.snapshot.id != id_ or (asked is None and name != next(iter(listed))):
+            return False
+        return _state(shelf.files) == shelf.state
+
+    def _current(self, *, strict: bool) -> Iterator[Shelf]:
+        sources = self._sources()
+        self._found = frozenset(sources)
+        with self._lock:
+            for gone in self._shelves.keys() - sources.keys():
+                self._retire(self._shelves.pop(gone).snapshot)
+        for source, name in sources.items():
+            try:
+                yield self._shelf(source, name)
+            except ReflowError as error:
+                if strict:
+                    raise
+                _warn(error)
+
+    def _sources(self) -> dict[Path, str]:
+        """What there is to be opened, with its name; empty for a single recomputation, which run.json names."""
+        if _is_recomputation(self._folder):
+            found = {self._folder: ""}
+        else:
+            inside = sorted(path.parent for path in self._folder.glob("*/run.json"))
+            found = {path: path.name for path in inside if _is_recomputation(path)}
+        return found | ({self._vendor: VENDOR} if self._vendor else {})
+
+    def _shelf(self, source: Path, name: str) -> Shelf:
+        held = self._shelves.get(source)
+        if held and _state(held.files) == held.state:
+            return held
+        with self._lock:
+            files = _files(source)
+            held, state = self._shelves.get(source), _state(files)
+            if held and state == held.state:
+                return held
+            try:
+                opened = self._open(source, name)
+            except ReflowError as error:
+                if held is None:
+                    raise
+                _warn(f"{error}; the one before is served on")
+                opened = held.snapshot
+            if held and opened is not held.snapshot:
+                self._retire(held.snapshot)
+            self._shelves[source] = Shelf(opened, files, state)
+            return self._shelves[source]
+
+    def _retire(self, snapshot: Snapshot) -> None:
+        self._replaced.append((time.monotonic(), snapshot))
+        self._forget()
+
+    def _forget(self) -> None:
+        now, kept = time.monotonic(), dict[str, int]()
+        for at, snapshot in reversed(self._replaced[:]):
+            kept[snapshot.name] = kept.get(snapshot.name, 0) + 1
+            if now - at > KEPT_SECONDS or kept[snapshot.name] > KEPT:
+                self._replaced.remove((at, snapshot))
+
+    def _open(self, source: Path, name: str) -> Snapshot:
+        link = Path(self._own.name) / f"{next(self._numbers)}.parquet"
+        try:
+            if source == self._vendor:
+                ours = {metric for shelf in self._shelves.values() for metric in shelf.snapshot.spans}
+                return Snapshot(name, write_vendor(source, ours, link.with_suffix(".vendor")), None, link)
+            return _open_fitting(source, name, link)
+        except (OSError, duckdb.Error) as error:
+            raise ResultsError(f"{source}: cannot read the recomputation: {error}") from None
+
+
+def _open_fitting(folder: Path, name: str, link: Path) -> Snapshot:
+    """Open a recomputation whose files belong together; they are replaced one after the other."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        run = read_run(folder)
+        snapshot = Snapshot(name or run["methodology"]["name"], folder / "metrics.parquet", run, link)
+        misfit = _misfit(snapshot, folder, link)
+        if not misfit:
+            return snapshot
+        if time.monotonic() > deadline:
+            raise ResultsError(f"{folder}: metrics.parquet and run.json are of different runs: {misfit}")
+        del snapshot
+        time.sleep(0.02)
+
+
+def _misfit(snapshot: Snapshot, folder: Path, file: Path) -> str:
+    """What tells that run.json is of another run than the file; empty if they fit."""
+    run, told = snapshot.run or {}, pq.read_schema(file).metadata or {}
+    digests: dict[str, str] = run.get("digests", {})
+    differ = [name for name, digest in digests.items() if told.get(name.encode(), b"").decode() != digest]
+    if differ:
+        return f"digest of {differ[0]}"
+    return "" if run.get("metrics") == len(snapshot.spans) else "number of metrics"
+
+
+def _is_recomputation(folder: Path) -> bool:
+    return (folder / "run.json").is_file() and (folder / "metrics.parquet").is_file()
+
+
+def _files(source: Path) -> tuple[str, ...]:
+    files = (source,) if source.is_file() else (source / "metrics.parquet", source / "run.json")
+    return tuple(map(str, files))
+
+
+def _state(files: tuple[str, ...]) -> State:
+    try:
+        return tuple((found.st_ino, found.st_size, found.st_mtime_ns) for found in map(os.stat, files))
+    except OSError:
+        return ()
+
+
+def _warn(what: object) -> None:
+    print("reflow:", " ".join(str(what).split()), file=sys.stderr, flush=True)
