@@ -31,7 +31,12 @@ CREATE TABLE block (
 );
 
 -- One row per transaction, coinbase included.
-CREATE TABLE tx (tx BIGINT NOT NULL, height INTEGER NOT NULL, txid BLOB NOT NULL);
+-- Uncompressed, since hashes cannot be compressed and trying to takes longer than all else in an ingest.
+CREATE TABLE tx (
+    tx      BIGINT NOT NULL,
+    height  INTEGER NOT NULL,
+    txid    BLOB NOT NULL USING COMPRESSION uncompressed
+);
 
 -- One row per input: the account and value of the output that it spends. A coinbase transaction has none.
 CREATE TABLE debit (tx BIGINT NOT NULL, account BIGINT NOT NULL, value BIGINT NOT NULL);
