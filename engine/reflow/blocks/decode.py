@@ -183,7 +183,7 @@ def _debits(
         batch.undo, batch.undo_bounds, layout.first_tx, layout.inputs, values, scripts, fault
     )
     _check(batch, fault)
-    ys = np.zeros((max(points, 1), 32), np.uint8)
+    ys = np.zeros((points + 1, 32), np.uint8)
     if points:
         _solve_points(batch, scripts[(scripts[:, 0] == 4) | (scripts[:, 0] == 5)], ys, fault)
     accounts = np.empty(count, np.int64)

@@ -18,9 +18,10 @@ from reflow.blocks.kernels import (
     TX_WITNESS,
     UNEXPECTED_WITNESS,
     WITNESS_ROOT,
+    append,
     expand_script,
 )
-from reflow.blocks.memory import copy_bytes, load_big_endian
+from reflow.blocks.memory import copy_bytes, load_big_endian, zero_bytes
 from reflow.blocks.sha256 import BLOCK, WORDS, hash_again, hash_messages, hash_pairs, pad, padded
 
 _SCRATCH: Final = 1 << 18
@@ -33,25 +34,25 @@ _COMMITMENT = np.frombuffer(b"\x6a\x24\xaa\x21\xa9\xed", np.uint8)
 
 @njit(nogil=True, cache=True)
 def _scratch(longest):
-    """Room for messages, the longest of `longest` bytes, and for where each starts."""
+    """Zeroed room for messages, the longest of `longest` bytes, and for where each starts."""
     room = max(_SCRATCH, padded(longest))
-    return np.empty(room, np.uint8), np.zeros(room // BLOCK + 1, np.int64)
+    return np.zeros(room, np.uint8), np.zeros(room // BLOCK + 1, np.int64)
 
 
 @njit(nogil=True, cache=True)
-def _copy(data, position, source, start, end):
-    """Append source[start:end] to data at `position`; gives the position behind it."""
-    copy_bytes(data.ctypes.data + position, source.ctypes.data + start, end - start)
-    return position + end - start
+def _hash(data, starts, digests):
+    """Hash the messages of a scratch array and clear it for the next ones."""
+    hash_messages(data, starts, digests)
+    zero_bytes(data.ctypes.data, starts[-1])
 
 
 @njit(nogil=True, cache=True)
 def hash_headers(headers, hashes):
     """hashes[i] = SHA-256d of the 80 bytes headers[i], in the byte order of the wire."""
     size = headers.shape[1]
-    data, starts = np.empty(len(headers) * padded(size), np.uint8), np.zeros(len(headers) + 1, np.int64)
+    data, starts = np.zeros(len(headers) * padded(size), np.uint8), np.zeros(len(headers) + 1, np.int64)
     for i in range(len(headers)):
-        starts[i + 1] = pad(data, starts[i], _copy(data, starts[i], headers[i], 0, size))
+        starts[i + 1] = pad(data, starts[i], append(data, starts[i], headers[i], 0, size))
     digests = hashes.view(np.uint32)
     hash_messages(data, starts, digests)
     hash_again(digests)
@@ -78,16 +79,16 @@ def hash_transactions(raw, layout, txids):
     first = 0
     position = np.int64(0)
     for t in range(len(layout)):
-        start, inputs, witness, end = layout[t]
+        start, inputs, _, witness, end = layout[t]
         if position + padded(end - start) > len(data):
-            hash_messages(data, starts[: t - first + 1], digests[first:t])
+            _hash(data, starts[: t - first + 1], digests[first:t])
             first, position = t, np.int64(0)
-        last = _copy(data, position, raw, start, start + 4)
-        last = _copy(data, last, raw, inputs, witness)
-        last = _copy(data, last, raw, end - 4, end)
+        last = append(data, position, raw, start, start + 4)
+        last = append(data, last, raw, inputs, witness)
+        last = append(data, last, raw, end - 4, end)
         position = pad(data, position, last)
         starts[t - first + 1] = position
-    hash_messages(data, starts[: len(layout) - first + 1], digests[first:])
+    _hash(data, starts[: len(layout) - first + 1], digests[first:])
     hash_again(digests)
 
 
@@ -103,7 +104,7 @@ def hash_witnesses(raw, layout, txids, wtxids):
     for t in range(len(layout) + 1):
         full = t == len(layout) or starts[count] + padded(layout[t, TX_END] - layout[t, TX_START]) > len(data)
         if full:
-            hash_messages(data, starts[: count + 1], digests)
+            _hash(data, starts[: count + 1], digests)
             hash_again(digests[:count])
             for k in range(count):
                 copy_bytes(found[numbers[k]].ctypes.data, digests[k].ctypes.data, 4 * WORDS)
@@ -113,7 +114,7 @@ def hash_witnesses(raw, layout, txids, wtxids):
         if not _is_segwit(layout, t):
             copy_bytes(found[t].ctypes.data, known[t].ctypes.data, 4 * WORDS)
             continue
-        last = _copy(data, starts[count], raw, layout[t, TX_START], layout[t, TX_END])
+        last = append(data, starts[count], raw, layout[t, TX_START], layout[t, TX_END])
         starts[count + 1] = pad(data, starts[count], last)
         numbers[count] = t
         count += 1
@@ -209,7 +210,7 @@ def check_witnesses(raw, first_tx, first_output, layout, outputs, txids, scripts
 def _accounts(data, starts, accounts):
     """accounts[i] = account of the padded script i: the first 8 bytes of its digest, big-endian, signed."""
     digests = np.empty((len(accounts), WORDS), np.uint32)
-    hash_messages(data, starts, digests)
+    _hash(data, starts, digests)
     for i in range(len(accounts)):
         accounts[i] = load_big_endian(digests[i].ctypes.data)
 
@@ -225,7 +226,7 @@ def credit_accounts(raw, scripts, accounts):
         if position + padded(end - start) > len(data):
             _accounts(data, starts[: o - first + 1], accounts[first:o])
             first, position = o, np.int64(0)
-        position = pad(data, position, _copy(data, position, raw, start, end))
+        position = pad(data, position, append(data, position, raw, start, end))
         starts[o - first + 1] = position
     _accounts(data, starts[: len(scripts) - first + 1], accounts[first:])
 
@@ -240,7 +241,10 @@ def _longest_script(scripts, column):
 
 @njit(nogil=True, cache=True)
 def debit_accounts(undo, scripts, ys, accounts):
-    """accounts[d] = account of spent output d; ys = y coordinates of the points of kind 4 and 5, in order."""
+    """accounts[d] = account of spent output d.
+
+    ys = y coordinates of the points of kind 4 and 5, in order, and a spare row.
+    """
     data, starts = _scratch(_longest_script(scripts, 1))
     first = 0
     position = np.int64(0)
@@ -251,10 +255,9 @@ def debit_accounts(undo, scripts, ys, accounts):
             _accounts(data, starts[: d - first + 1], accounts[first:d])
             first, position = d, np.int64(0)
         if kind == 6:
-            last = _copy(data, position, undo, start, end)
+            last = append(data, position, undo, start, end)
         else:
-            y = ys[min(point, len(ys) - 1)]
-            last = position + expand_script(undo, kind, start, end, y, data[position:])
+            last = expand_script(undo, kind, start, end, ys[point], data, position)
             point += kind >= 4
         position = pad(data, position, last)
         starts[d - first + 1] = position

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from reflow.blocks.memory import copy_bytes
 from reflow.network import MAX_MONEY
 
 # Fault codes, in the order in which the checks run.
@@ -38,7 +39,7 @@ BLOCK_HASH: Final = 17
 UNEXPECTED_WITNESS: Final = 18
 
 # Columns of the per-transaction table of positions in `raw`.
-TX_START, TX_INPUTS, TX_WITNESS, TX_END, TX_COLUMNS = 0, 1, 2, 3, 4
+TX_START, TX_INPUTS, TX_OUTPUTS, TX_WITNESS, TX_END, TX_COLUMNS = 0, 1, 2, 3, 4, 5
 
 
 @njit(nogil=True, cache=True)
@@ -59,6 +60,13 @@ def unxor(data, starts, offsets, key):
             words[k] ^= word
         for k in range(position + 8 * len(words), end):
             data[k] ^= key[(phase + k) & 7]
+
+
+@njit(nogil=True, cache=True)
+def append(data, position, source, start, end):
+    """Copy source[start:end] to data at `position`; gives the position behind it."""
+    copy_bytes(data.ctypes.data + position, source.ctypes.data + start, end - start)
+    return position + end - start
 
 
 @njit(nogil=True, cache=True)
@@ -133,23 +141,24 @@ def _walk_outputs(raw, position, end, count):
 
 
 @njit(nogil=True, cache=True)
-def _walk_transaction(raw, start, end, layout):
-    """(inputs, outputs) of the transaction at `start`, its positions in `layout`; (-1, _) if it is cut short."""
+def _walk_transaction(raw, start, end, t, layout):
+    """(inputs, outputs) of the transaction at `start`, its positions in layout[t]; (-1, _) if it is cut short."""
     position = start + 4
     if position + 2 > end:
         return np.int64(-1), np.int64(0)
     segwit = raw[position] == 0 and raw[position + 1] == 1
     if segwit:
         position += 2
-    layout[TX_START] = start
-    layout[TX_INPUTS] = position
+    layout[t, TX_START] = start
+    layout[t, TX_INPUTS] = position
     inputs, position = compact(raw, position, end)
     position = _walk_inputs(raw, position, end, inputs) if inputs >= 0 else np.int64(-1)
     if position < 0:
         return np.int64(-1), np.int64(0)
     outputs, position = compact(raw, position, end)
+    layout[t, TX_OUTPUTS] = position
     position = _walk_outputs(raw, position, end, outputs) if outputs >= 0 else np.int64(-1)
-    layout[TX_WITNESS] = position
+    layout[t, TX_WITNESS] = position
     if segwit:
         for _ in range(inputs):
             if position < 0:
@@ -158,14 +167,14 @@ def _walk_transaction(raw, start, end, layout):
             position = _skip_strings(raw, position, end, items) if items >= 0 else np.int64(-1)
     if position < 0 or position + 4 > end:
         return np.int64(-1), np.int64(0)
-    layout[TX_END] = position + 4
+    layout[t, TX_END] = position + 4
     return inputs, outputs
 
 
 @njit(nogil=True, cache=True)
 def count_blocks(raw, bounds, counts, fault):
     """Walk every block: counts[b] = (transactions, inputs with the coinbase's, outputs)."""
-    layout = np.empty(TX_COLUMNS, np.int64)
+    layout = np.empty((1, TX_COLUMNS), np.int64)
     for b in range(len(bounds) - 1):
         end = bounds[b + 1]
         transactions, position = compact(raw, bounds[b] + 80, end)
@@ -174,14 +183,14 @@ def count_blocks(raw, bounds, counts, fault):
             return
         counts[b, 0] = counts[b, 1] = counts[b, 2] = 0
         for t in range(transactions):
-            inputs, outputs = _walk_transaction(raw, position, end, layout)
+            inputs, outputs = _walk_transaction(raw, position, end, 0, layout)
             if inputs < 0:
                 fault[:] = (CUT_SHORT, b, t, position - bounds[b], end - bounds[b])
                 return
             counts[b, 0] += 1
             counts[b, 1] += inputs
             counts[b, 2] += outputs
-            position = layout[TX_END]
+            position = layout[0, TX_END]
         if position != end:
             fault[:] = (TRAILING_BYTES, b, transactions - 1, end - bounds[b], position - bounds[b])
             return
@@ -217,13 +226,12 @@ def lay_out(raw, bounds, layout, inputs, outputs, values, scripts, fault):
         end = bounds[b + 1]
         transactions, position = compact(raw, bounds[b] + 80, end)
         for i in range(transactions):
-            inputs[t], outputs[t] = _walk_transaction(raw, position, end, layout[t])
+            inputs[t], outputs[t] = _walk_transaction(raw, position, end, t, layout)
             null = inputs[t] == 1 and _is_coinbase_input(raw, _input_position(raw, layout[t, TX_INPUTS]))
             if null != (i == 0):
                 fault[:] = (SECOND_COINBASE if null else NOT_COINBASE, b, i, int(null), int(i == 0))
                 return
-            position = _walk_inputs(raw, _input_position(raw, layout[t, TX_INPUTS]), end, inputs[t])
-            _, position = compact(raw, position, end)
+            position = layout[t, TX_OUTPUTS]
             for _ in range(outputs[t]):
                 values[o] = _i64(raw, position)
                 if values[o] < 0 or values[o] > MAX_MONEY:
@@ -254,6 +262,10 @@ def _varint(data, position, end):
     return np.int64(-1), position
 
 
+_LARGEST: Final = 2**63 - 1
+_POWERS_OF_TEN = np.array([10**exponent for exponent in range(10)], np.int64)
+
+
 @njit(nogil=True, cache=True)
 def _decompress_amount(x):
     """Core's `DecompressAmount`, in sat."""
@@ -267,16 +279,13 @@ def _decompress_amount(x):
         n = (x // 9) * 10 + digit
     else:
         n = x + 1
-    for _ in range(exponent):
-        if n > MAX_MONEY:
-            return np.int64(-1)
-        n *= 10
-    return n
+    power = _POWERS_OF_TEN[exponent]
+    return n * power if n <= _LARGEST // power else np.int64(-1)
 
 
 @njit(nogil=True, cache=True)
-def walk_coin(undo, position, end, value, script):
-    """Position behind the coin at `position`, or -1; writes its sat to value[0] and (kind, start, end) to script.
+def walk_coin(undo, position, end, d, values, scripts):
+    """Position behind the coin at `position`, or -1; writes its sat to values[d], (kind, start, end) to scripts[d].
 
     kind is Core's number for the compressed form, or 6 for a script in full.
     """
@@ -292,10 +301,10 @@ def walk_coin(undo, position, end, value, script):
     size = np.int64(20) if kind < 2 else np.int64(32) if kind < 6 else kind - 6
     if size > end - position:
         return np.int64(-1)
-    value[0] = _decompress_amount(amount)
-    script[0] = min(kind, 6)
-    script[1] = position
-    script[2] = position + size
+    values[d] = _decompress_amount(amount)
+    scripts[d, 0] = min(kind, 6)
+    scripts[d, 1] = position
+    scripts[d, 2] = position + size
     return position + size
 
 
@@ -320,7 +329,7 @@ def lay_out_undo(undo, bounds, first_tx, inputs, values, scripts, fault):
                 fault[:] = (UNDO_INPUTS, b, t - first_tx[b], count, inputs[t])
                 return points
             for _ in range(count):
-                position = walk_coin(undo, position, end, values[d : d + 1], scripts[d])
+                position = walk_coin(undo, position, end, d, values, scripts)
                 if position < 0:
                     fault[:] = (UNDO_CUT_SHORT, b, t - first_tx[b], 0, end - bounds[b])
                     return points
@@ -337,28 +346,25 @@ def lay_out_undo(undo, bounds, first_tx, inputs, values, scripts, fault):
 
 
 @njit(nogil=True, cache=True)
-def expand_script(undo, kind, start, end, y, script):
-    """Write the scriptPubKey behind compressed form `kind` (0..5) to `script`; gives its length."""
+def expand_script(undo, kind, start, end, y, data, position):
+    """Write the scriptPubKey behind compressed form `kind` (0..5) to data[position:]; gives the position behind it."""
     if kind == 0:
-        script[0], script[1], script[2] = 0x76, 0xA9, 20
-        script[3:23] = undo[start:end]
-        script[23], script[24] = 0x88, 0xAC
-        return 25
+        data[position], data[position + 1], data[position + 2] = 0x76, 0xA9, 20
+        position = append(data, position + 3, undo, start, end)
+        data[position], data[position + 1] = 0x88, 0xAC
+        return position + 2
     if kind == 1:
-        script[0], script[1] = 0xA9, 20
-        script[2:22] = undo[start:end]
-        script[22] = 0x87
-        return 23
-    if kind < 4:
-        script[0], script[1] = 33, kind
-        script[2:34] = undo[start:end]
-        script[34] = 0xAC
-        return 35
-    script[0], script[1] = 65, 4
-    script[2:34] = undo[start:end]
-    script[34:66] = y
-    script[66] = 0xAC
-    return 67
+        data[position], data[position + 1] = 0xA9, 20
+        position = append(data, position + 2, undo, start, end)
+        data[position] = 0x87
+        return position + 1
+    data[position] = 33 if kind < 4 else 65
+    data[position + 1] = kind if kind < 4 else 4
+    position = append(data, position + 2, undo, start, end)
+    if kind >= 4:
+        position = append(data, position, y, 0, 32)
+    data[position] = 0xAC
+    return position + 1
 
 
 @njit(nogil=True, cache=True)
@@ -378,25 +384,34 @@ def mix(account, value, place):
 
 
 @njit(nogil=True, cache=True)
-def _contains(sorted_or_few, account, is_sorted):
-    if is_sorted:
-        i = np.searchsorted(sorted_or_few, account)
-        return i < len(sorted_or_few) and sorted_or_few[i] == account
-    for k in range(len(sorted_or_few)):
-        if sorted_or_few[k] == account:
+def _is_among(account, accounts, first, last):
+    for k in range(first, last):
+        if accounts[k] == account:
             return True
     return False
 
 
 @njit(nogil=True, cache=True)
-def _transfers(debits, credited, values):
-    """(count, sat) of the positive outputs whose account is not among the inputs' (METHODOLOGY section 6, TxTfr...)."""
+def _is_in_sorted(account, accounts):
+    place = np.searchsorted(accounts, account)
+    return place < len(accounts) and accounts[place] == account
+
+
+@njit(nogil=True, cache=True)
+def _transfers(debits, d, inputs, credited, values, o, outputs):
+    """(count, sat) of the positive outputs whose account is not among the inputs' (METHODOLOGY section 6, TxTfr...).
+
+    The transaction has the rows d..d + inputs - 1 of debits and o..o + outputs - 1 of credited and values.
+    """
     count = np.int64(0)
     total = np.int64(0)
-    is_sorted = len(debits) > 8 and len(debits) * len(credited) > 1024
-    known = np.sort(debits) if is_sorted else debits
-    for k in range(len(credited)):
-        if values[k] > 0 and not _contains(known, credited[k], is_sorted):
+    many = inputs > 8 and inputs * outputs > 1024
+    known = np.sort(debits[d : d + inputs]) if many else debits[:0]
+    for k in range(o, o + outputs):
+        if values[k] <= 0:
+            continue
+        back = _is_in_sorted(credited[k], known) if many else _is_among(credited[k], debits, d, d + inputs)
+        if not back:
             count += 1
             total += values[k]
     return count, total
@@ -413,6 +428,7 @@ def sum_blocks(first_tx, inputs, outputs, subsidies, txids, debits, spent, credi
     debits, spent = account and sat of every spent output; credited, values = of every output; txids in display order.
     A transaction may not pay more than it spends, a coinbase not more than subsidy and fees.
     """
+    words = txids.view(np.int64)
     d = 0
     o = 0
     for b in range(len(first_tx) - 1):
@@ -423,8 +439,7 @@ def sum_blocks(first_tx, inputs, outputs, subsidies, txids, debits, spent, credi
         digest = np.uint64(0)
         for t in range(first_tx[b], first_tx[b + 1]):
             place = 4 * (t - first_tx[b])
-            words = txids[t].view(np.int64)
-            digest += mix(words[0], words[1], place) + mix(words[2], words[3], place + 1)
+            digest += mix(words[t, 0], words[t, 1], place) + mix(words[t, 2], words[t, 3], place + 1)
             paid = np.int64(0)
             for k in range(o, o + outputs[t]):
                 paid = min(paid + values[k], np.int64(MAX_MONEY + 1))  # a sum that cannot wrap round
@@ -441,9 +456,7 @@ def sum_blocks(first_tx, inputs, outputs, subsidies, txids, debits, spent, credi
                 fault[:] = (OVERSPENT, b, t - first_tx[b], drawn, paid)
                 return
             fees += drawn - paid
-            count, total = _transfers(
-                debits[d : d + inputs[t]], credited[o : o + outputs[t]], values[o : o + outputs[t]]
-            )
+            count, total = _transfers(debits, d, inputs[t], credited, values, o, outputs[t])
             transfer_count += count
             transfer_value += total
             d += inputs[t]

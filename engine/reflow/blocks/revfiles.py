@@ -177,7 +177,7 @@ def _fit(data, starts, ends, records, prev_hashes):
     places = np.zeros(len(records) + 1, np.int64)
     for i in range(len(records)):
         places[i + 1] = places[i] + padded(_HASH + ends[records[i]] - starts[records[i]])
-    messages = np.empty(places[-1], np.uint8)
+    messages = np.zeros(places[-1], np.uint8)
     for i in range(len(records)):
         size = ends[records[i]] - starts[records[i]]
         copy_bytes(messages.ctypes.data + places[i], prev_hashes[i].ctypes.data, _HASH)
@@ -258,11 +258,11 @@ def _undo_counts(undo, counts):
     from_count, position = compact(undo, np.int64(0), len(undo))
     n = 0
     value = np.empty(1, np.int64)
-    script = np.empty(3, np.int64)
+    script = np.empty((1, 3), np.int64)
     for _ in range(max(from_count, 0)):
         inputs, position = compact(undo, position, len(undo))
         for _ in range(max(inputs, 0)):
-            position = walk_coin(undo, position, len(undo), value, script)
+            position = walk_coin(undo, position, len(undo), 0, value, script)
             if position < 0:
                 return 0
         if inputs < 0:

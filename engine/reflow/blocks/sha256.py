@@ -18,7 +18,7 @@ from numba import cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from reflow.blocks.memory import copy_bytes, store_big_endian, zero_bytes
+from reflow.blocks.memory import copy_bytes, store_big_endian
 
 LANES: Final = 16 if llvm.get_host_cpu_features().get("avx512f") else 8
 """Messages that advance together: as many 32-bit words as a vector of the CPU has. Results do not depend on it."""
@@ -226,10 +226,9 @@ def padded(size):
 
 @njit(nogil=True, cache=True)
 def pad(data, start, end):
-    """Pad the message data[start:end]; gives the position behind the padding."""
+    """Pad the message data[start:end], behind which `data` is zero; gives the position behind the padding."""
     last = start + padded(end - start)
     data[end] = 0x80
-    zero_bytes(data.ctypes.data + end + 1, last - end - 1)
     store_big_endian(data.ctypes.data + last - 8, 8 * (end - start))
     return last
 
