@@ -37,11 +37,15 @@ class _Verbs(TyperGroup):
 
 
 class _ManyFiles(TyperCommand):
-    """Lets one --labels or --pools take several files, as in `--labels my/*.csv`, where the ledger came before."""
+    """Lets one --labels or --pools take several files, as in `--labels my/*.csv`.
+
+    Where the verb has a ledger, it must come before: a file after the option would be taken for it.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the option before every further file."""
-        if args and args[0].startswith("-"):
+        has_argument = any(parameter.param_type_name == "argument" for parameter in self.params)
+        if has_argument and args and args[0].startswith("-"):
             return super().parse_args(ctx, args)
         expanded: list[str] = []
         option, files = "", 0  # the option that takes files, if in one, and how many it had
@@ -511,6 +515,117 @@ def explain(
         tell_explanation(found, files)
 
 
+def _amount(text: str) -> Any:
+    from decimal import Decimal
+
+    from reflow.flows.prices import NUMBER
+
+    if not NUMBER.fullmatch(text) or text.startswith("-"):
+        raise typer.BadParameter(f"{text!r} is no number such as 0.01")
+    return Decimal(text)
+
+
+@app.command(
+    cls=_ManyFiles,
+    epilog="Example: reflow crosscheck --metrics results --vendor btc.csv --out results",
+)
+def crosscheck(
+    metrics: Annotated[Path, typer.Option(metavar="DIR", help="What recompute wrote.")],
+    vendor: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|api",
+            help="The vendor's series: CSV, Parquet or JSON of its API; `api` asks its server (see the docs).",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write crosscheck.* and differences.parquet there.")
+    ] = None,
+    tolerance: Annotated[
+        Any,
+        typer.Option(parser=_amount, metavar="AMOUNT", help="Allowed difference, in the metric's unit."),
+    ] = "0",
+    relative_tolerance: Annotated[
+        Any,
+        typer.Option(
+            parser=_amount, metavar="SHARE", help="Allowed share of the vendor's value; 0.01 is 1 %."
+        ),
+    ] = "0",
+    tolerate_control: Annotated[
+        bool, typer.Option("--tolerate-control", help="Control metrics too; else they must be exact.")
+    ] = False,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="IDS",
+            help="Ids or patterns that must agree, else status 1; the control metrics if left out.",
+        ),
+    ] = None,
+    from_: Annotated[
+        date | None, typer.Option("--from", parser=_day, metavar="DAY", help="Compare from this day on.")
+    ] = None,
+    to: Annotated[
+        date | None, typer.Option("--to", parser=_day, metavar="DAY", help="Compare up to this day.")
+    ] = None,
+    worst: Annotated[int, typer.Option(min=0, metavar="N", help="Worst days to tell of each layer.")] = 5,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(metavar="LEDGER", help="The ledger of the results: take the worst days apart."),
+    ] = None,
+    labels: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE...", help="The label files of the results.")
+    ] = None,
+    prefer_later: PreferLaterOption = False,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare results with the vendor's series: how far apart, since when, and what that means."""
+    if (ledger is None) != (not labels):
+        raise typer.BadParameter("--ledger and --labels go together")
+    from reflow.crosscheck.check import Settings, cross_check, open_origin
+    from reflow.crosscheck.compare import Tolerance
+    from reflow.crosscheck.output import METHODOLOGY_FILE, facts, write_cross_check
+    from reflow.crosscheck.results import read_results
+    from reflow.summary_crosscheck import tell_cross_check
+
+    results = read_results(metrics)
+    theirs = _vendor(vendor, results.metrics, from_, to)
+    settings = Settings(
+        tolerance=Tolerance(tolerance, relative_tolerance, tolerate_control),
+        require=tuple(require or ()),
+        first=from_,
+        last=to,
+        worst=worst,
+        methodology=str(out / METHODOLOGY_FILE) if out else METHODOLOGY_FILE,
+        ledger=str(ledger or ""),
+        labels=tuple(map(str, labels or ())),
+        prefer_later=prefer_later,
+    )
+    with (
+        console.stage_progress(quiet=as_json) as progress,
+        open_origin(results, settings, memory=memory, threads=threads, progress=progress) as cells,
+    ):
+        found = cross_check(results, theirs, settings, cells, progress=progress)
+    files = write_cross_check(found, out) if out else []
+    if as_json:
+        console.say_json(facts(found) | {"files": files})
+    else:
+        tell_cross_check(found, files)
+    if found.failed:
+        raise typer.Exit(1)
+
+
+def _vendor(source: str, metrics: Any, first: date | None, last: date | None) -> Any:
+    if source == "api":
+        from reflow.crosscheck.vendor_api import fetch_vendor
+
+        return fetch_vendor(metrics, first, last)
+    from reflow.crosscheck.vendor import read_vendor_file
+
+    return read_vendor_file(source, metrics)
+
+
 @app.command(
     cls=_ManyFiles,
     epilog="Example: reflow serve results --ledger main.duckdb --labels labels/exchanges.csv labels/pools.csv",
@@ -588,7 +703,8 @@ def demo(
     ),
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate a small economy, ingest and recompute it, and compare every cell with the simulator's own books."""
+    """Simulate a small economy, recompute it, compare with the simulator's books, cross-check with its vendor."""
+    from reflow.crosscheck.output import facts
     from reflow.simulate.demo import run_demo
 
     with console.stage_progress(quiet=as_json) as progress:
@@ -597,10 +713,12 @@ def demo(
         told = result._asdict() | {"ingested": result.ingested._asdict()}
         told["flows"] = [flow._asdict() for flow in result.flows]
         told["disagreements"] = [cell._asdict() for cell in result.disagreements]
+        told["check"] = facts(result.check)
+        told["planted"] = [fault._asdict() for fault in result.planted]
         console.say_json(told)
     else:
         summary.tell_demo(result)
-    if result.disagreements:
+    if result.disagreements or not all(fault.named for fault in result.planted):
         raise typer.Exit(1)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from reflow.amounts import plain
 from reflow.console import complain, say, say_table
 from reflow.flows.methodology import PURPOSES
+from reflow.summary_crosscheck import tell_diagnosis
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -192,7 +193,14 @@ def tell_demo(result: "DemoResult") -> None:
     say_table(columns, rows, title="Flows between exchanges and miners (within one hop), all days")
     agreed = result.cells - len(result.disagreements)
     say(f"{agreed:,} of {result.cells:,} cells of the simulator's own books agree with the engine's.")
+    say("\nA simulated vendor publishes the same series, with three faults. The cross-check:\n")
+    tell_diagnosis(result.check.diagnosis)
+    say(f"verdict       {result.check.diagnosis.text}")
+    for fault in result.planted:
+        told = " of ".join(part for part in (fault.kind, fault.exchange) if part)
+        say(f"planted       {told}, {fault.day}: {'named' if fault.named else 'NOT named'}")
+    say("")
     for name, path in result.files.items():
-        say(f"{name:<16}{path}")
+        say(f"{name:<20}{path}")
     for cell in result.disagreements[:20]:
         complain(f"{cell.day} {cell.metric}: found {cell.found}, expected {cell.expected}")

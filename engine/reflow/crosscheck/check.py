@@ -1,6 +1,7 @@
 """The cross-check: our results beside the vendor's series, compared, judged, and what is worst named."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
@@ -14,8 +15,11 @@ from reflow.crosscheck.results import Results
 from reflow.crosscheck.series import Table
 from reflow.crosscheck.vendor import Vendor
 from reflow.crosscheck.worst import Worst, worst_days
+from reflow.entities.labels import read_labels
 from reflow.errors import ResultsError, VendorError
-from reflow.flows.explain import Cells
+from reflow.flows.explain import Cells, open_cells
+from reflow.flows.methodology import Methodology
+from reflow.ledger.ledger import Ledger
 from reflow.progress import Progress, silent
 
 WORST: Final = 5
@@ -33,6 +37,8 @@ class Settings(NamedTuple):
     """Days before and after are left out."""
     worst: int = WORST
     """Worst days to tell of each layer."""
+    methodology: str = ""
+    """For the commands that are told: the file of a methodology that is no preset."""
     ledger: str = ""
     """For the commands that are told: the ledger's path, and the label files."""
     labels: tuple[str, ...] = ()
@@ -102,6 +108,32 @@ def cross_check(
         required=required,
         failed=[id_ for id_ in required if id_ in off],
         not_compared=[id_ for id_ in ours if id_ not in days],
+    )
+
+
+@contextmanager
+def open_origin(
+    results: Results,
+    settings: Settings,
+    *,
+    memory: str | None = None,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> Iterator[Cells | None]:
+    """The ledger and labels that `settings` name, ready to take apart what `results` have; None if they name none."""
+    if not settings.ledger:
+        yield None
+        return
+    with Ledger.open(settings.ledger, read_only=True, memory=memory, threads=threads) as ledger:
+        labels = read_labels(settings.labels, ledger.network, prefer_later=settings.prefer_later)
+        with open_cells(ledger, labels, methodology=methodology_of(results), progress=progress) as cells:
+            yield cells
+
+
+def methodology_of(results: Results) -> Methodology:
+    """The methodology that run.json tells."""
+    return Methodology(
+        **{name: value for name, value in results.run["methodology"].items() if name != "name"}
     )
 
 

@@ -1,11 +1,12 @@
 """From a worst day to its transactions: the largest ones, and those that would close the gap.
 
 Where ours is more than the vendor's, the vendor may lack transactions that count here; where it is less, some may
-count there that do not here: those in which the same exchange gained or lost without a miner, or, for an exchange's
-own flow, those that pay exactly the gap to one account. For control metrics it is blocks whose day depends on the
-clock.
+count there that do not here: payments to accounts of no exchange that add up to the gap exactly, and, for miner flows,
+transactions in which the same exchange gained or lost without a miner. For control metrics it is blocks whose day
+depends on the clock.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -28,6 +29,8 @@ from reflow.flows.values import control_series, metric_values
 from reflow.resources import query
 from reflow.tables import rows
 
+CANDIDATES: Final = 2_000
+"""Largest payments to accounts of no exchange among which a gap is looked for."""
 SHOWN: Final = 3
 """Largest transactions or blocks told of a worst day."""
 
@@ -84,13 +87,12 @@ def _closer(cells: Cells, worst: Worst, metric: Metric, found: Contributions) ->
     if gap > 0:
         return _told(cells, worst, "exclude", found.of_tx, close(found.of_tx, gap))
     if metric.family == "FlowMiner" and metric.entity:
+        if metric.direction == "Out" and (closer := _unlabelled(cells, worst, -gap)) is not None:
+            return closer
         candidates = _of_the_exchange(cells, worst, metric, found)
         return _told(cells, worst, "include", candidates, close(candidates, -gap))
     if metric.family == "Flow":
-        candidates = _of_amount(cells, worst, -gap)
-        first = min(candidates, default=None)
-        choice = None if first is None else Closing((first,), 0, len(candidates))
-        return _told(cells, worst, "include", candidates, choice)
+        return _unlabelled(cells, worst, -gap)
     return None
 
 
@@ -101,16 +103,23 @@ def _of_the_exchange(cells: Cells, worst: Worst, metric: Metric, found: Contribu
     return {tx: sat - found.of_tx.get(tx, 0) for tx, sat in moved.items() if sat > found.of_tx.get(tx, 0)}
 
 
-def _of_amount(cells: Cells, worst: Worst, sat: int) -> dict[int, int]:
-    """Transactions of the day that credit one account with so much."""
+def _unlabelled(cells: Cells, worst: Worst, gap: int) -> Closer | None:
+    """Payments of the day to accounts of no exchange that close the gap exactly; nearly would be chance."""
     number = (worst.cell.day - cells.blocks.first_day).days
     today = np.flatnonzero(cells.blocks.day == number)
     if not len(today):
-        return {}
+        return None
     first, last = (int(cells.blocks.columns["first_tx"][today[end]]) for end in (0, -1))
     last += int(cells.blocks.columns["tx_count"][today[-1]]) - 1
-    found = rows(cells.con, query("credits_of_amount"), {"first": first, "last": last, "amount": sat})
-    return {row["tx"]: sat for row in found}
+    limits: dict[str, object] = {"first": first, "last": last, "most": gap, "rows": CANDIDATES}
+    found = rows(cells.con, query("outside_credits"), limits)
+    choice = close({place: int(row["value"]) for place, row in enumerate(found)}, gap)
+    if choice is None or choice.rest:
+        return None
+    amounts: Counter[int] = Counter()
+    for place in choice.chosen:
+        amounts[found[place]["tx"]] += int(found[place]["value"])
+    return _told(cells, worst, "include", amounts, choice._replace(chosen=tuple(amounts)))
 
 
 def _told(

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import reflow
-from reflow.crosscheck.check import CrossCheck
+from reflow.crosscheck.check import CrossCheck, methodology_of
 from reflow.crosscheck.compare import Comparison, Difference
 from reflow.crosscheck.drill import Drilled
 from reflow.crosscheck.series import decimals
@@ -22,8 +22,8 @@ from reflow.files import write_csv, write_together
 
 _DECIMAL: Final = pa.decimal128(38, 8)
 _WHOLE_DIGITS: Final = 30
-METHODOLOGY_FILE: Final = "METHODOLOGY.toml"
-"""What a command says where the methodology is no preset."""
+METHODOLOGY_FILE: Final = "methodology.toml"
+"""Written beside the others where the methodology is no preset, so that `reflow explain` can have it."""
 _TYPES: Final[dict[Any, pa.DataType]] = {
     str: pa.string(),
     int: pa.int64(),
@@ -38,6 +38,7 @@ def write_cross_check(found: CrossCheck, out_dir: str | Path) -> list[Path]:
 
     - crosscheck.json: verdict, layers, findings, coverage, comparisons, worst days, settings, digests (see `facts`);
     - crosscheck.csv, crosscheck.parquet: a row for each metric compared, the fields of `Comparison`;
+    - methodology.toml, if it is no preset;
     - differences.parquet: time DATE, metric, ours, vendor, difference for each compared day, sorted by metric and time.
 
     Exact sums are text in crosscheck.parquet. In differences.parquet numbers are DECIMAL(38,8) if all of them fit
@@ -49,6 +50,8 @@ def write_cross_check(found: CrossCheck, out_dir: str | Path) -> list[Path]:
         "crosscheck.parquet": _write_parquet,
         "differences.parquet": _write_differences,
     }
+    if found.results.name == "custom":
+        writers[METHODOLOGY_FILE] = _write_methodology
     return write_together(out_dir, {name: partial(writer, found) for name, writer in writers.items()})
 
 
@@ -118,8 +121,15 @@ def command(found: CrossCheck, one: Worst) -> str:
     parts = ["reflow", "explain", settings.ledger or "LEDGER", one.cell.metric, str(one.cell.day), "--labels"]
     parts += list(settings.labels) or ["FILE"]
     if found.results.name != "reference":
-        parts += ["--methodology", METHODOLOGY_FILE if found.results.name == "custom" else found.results.name]
+        parts += [
+            "--methodology",
+            settings.methodology if found.results.name == "custom" else found.results.name,
+        ]
     return shlex.join(parts + (["--prefer-later"] if settings.prefer_later else []))
+
+
+def _write_methodology(found: CrossCheck, path: Path) -> None:
+    path.write_text(methodology_of(found.results).canonical(), encoding="utf-8")
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:

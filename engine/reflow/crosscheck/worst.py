@@ -26,7 +26,7 @@ class Worst(NamedTuple):
 
 
 def worst_days(board: Board, findings: list[Finding], most: int) -> list[Worst]:
-    """The `most` worst days of each layer; of metrics with one gap on a day the narrowest.
+    """The `most` worst days of each layer; of metrics with one gap on a day the narrowest, of layer 1 one a day.
 
     Flows are left out of days on which control metrics are off. Single days that only a transaction explains come
     first, then the largest share of the vendor's value.
@@ -44,7 +44,7 @@ def worst_days(board: Board, findings: list[Finding], most: int) -> list[Worst]:
         ]
         narrow = []
         for one in days:
-            key = (one.day, one.difference.copy_abs())
+            key = (one.day, layer == 1 or one.difference.copy_abs())
             if key not in seen:
                 seen.add(key)
                 narrow.append(Worst(layer_of(one.metric), one, _relative(one), _kind(one, findings)))
@@ -55,10 +55,12 @@ def worst_days(board: Board, findings: list[Finding], most: int) -> list[Worst]:
 def _explainable(board: Board) -> list[Metric]:
     """Sums over a day's blocks or transactions, those of one exchange first."""
     sums = [
-        metric for metric in native(board.of("Control", "Flow", "FlowMiner")) if metric.id not in _NO_SUMS
+        metric
+        for metric in native(board.of("Control", "Flow", "FlowMiner"))
+        if metric.id not in _NO_SUMS and metric.direction != "Net"
     ]
     order = {EX: 1, "": 2, INCL: 3}
-    return sorted(sums, key=lambda metric: (metric.direction == "Net", order.get(metric.entity, 0)))
+    return sorted(sums, key=lambda metric: order.get(metric.entity, 0) if metric.family != "Control" else 0)
 
 
 def _relative(one: Difference) -> float | None:
