@@ -1,21 +1,19 @@
--- exchange_flows: what every exchange gained and lost each day, and what it exchanged with the mining entities.
+-- exchange_flows: what every exchange exchanged with the mining entities each day.
 --
--- Reads    exchange_sum   one row per non-coinbase transaction and exchange with a debit or positive credit in it
+-- Reads    shared_sum     one row per non-coinbase transaction and exchange with a debit or positive credit in it, if
+--                         S_0 or S_1 has one too
 --            day INTEGER                                    number of the day
 --            exchange SMALLINT                              -1 for all exchanges as one set
---            debit_e, credit_e BIGINT                       sat: of the exchange
---          shared_sum     those of them that have a debit or positive credit of S_0 or S_1 too; also
 --            inputs, debit, credit BIGINT                   number, sat, sat: the whole transaction
 --            inputs0, debit0, credit0, inputs1, …           of S_0 and S_1 as of the transaction
---            inputs_e BIGINT                                number of debits of the exchange
+--            inputs_e, debit_e, credit_e BIGINT             of the exchange
 --            debit_e0, credit_e0, debit_e1, credit_e1       of the exchange's accounts in S_0, in S_1
 -- Params   $sender   VARCHAR   any_input, all_inputs, pro_rata or min_net
 --          $gross    BOOLEAN   take what R was credited, not what it gained
 -- Returns  one row per (day, exchange, series) that moved, in no order
 --   day       INTEGER   number of the day
 --   exchange  SMALLINT
---   series    VARCHAR   gained, lost: FlowIn and FlowOut (METHODOLOGY section 6);
---                       out0, in0, out1, in1: FlowMinerOut and FlowMinerIn at either hop (METHODOLOGY section 5)
+--   series    VARCHAR   out0, in0, out1, in1: FlowMinerOut and FlowMinerIn at either hop (METHODOLOGY section 5)
 --   value     HUGEINT   sat
 -- R loses the accounts that are also in S (METHODOLOGY 9.7).
 WITH
@@ -60,11 +58,3 @@ flow AS (
 SELECT day, exchange, series, sum(value) AS value
 FROM flow
 GROUP BY day, exchange, series
-UNION ALL
-SELECT day, exchange, 'gained', sum(greatest(credit_e - debit_e, 0))
-FROM exchange_sum
-GROUP BY day, exchange
-UNION ALL
-SELECT day, exchange, 'lost', sum(greatest(debit_e - credit_e, 0))
-FROM exchange_sum
-GROUP BY day, exchange

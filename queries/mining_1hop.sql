@@ -1,11 +1,13 @@
--- mining_1hop: every credit that makes an account a member of M1, the accounts that the mining entity M0 paid.
+-- mining_1hop: the accounts of M1, which the mining entity M0 paid.
 --
 -- Reads    credit, mining_transaction (the transactions sent by M0)
--- Returns  one row per credit, in no order; the lowest since1 of an account counts
+-- Params   $rule   SMALLINT   number of the rule by which M0 and what it sent were found
+-- Returns  one row per account, in no order
 --   account  BIGINT
---   since1   BIGINT   tx
--- Not grouped here: the reader keeps members in a hash table anyway, and grouping first would be the dearest step of all.
+--   since1   BIGINT     tx of the first of these credits, zero values left out
+--   rule     SMALLINT   as given
 -- Exchange accounts are among the rows; whether they may be members is a parameter (METHODOLOGY section 3, 9.7).
-SELECT account, tx AS since1
+SELECT account, min(tx) AS since1, CAST($rule AS SMALLINT) AS rule
 FROM credit
 WHERE value > 0 AND tx IN (SELECT tx FROM mining_transaction)
+GROUP BY account

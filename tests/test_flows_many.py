@@ -72,7 +72,7 @@ def test_what_is_shared_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_differs_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = {"find_exchange_accounts": 2, "find_mining_accounts": 4, "sum_flows": 5}
+    steps = {"find_exchange_accounts": 2, "find_mining_accounts": 4, "sum_flows": 3}
     others = [Methodology(one_hop="exact"), Methodology(clock="header")]
     assert count_calls(monkeypatch, [*PRESETS.values(), *others]) == steps
 

@@ -130,7 +130,9 @@ def test_same_bytes_whatever_threads_and_ranges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, range_bytes: int
 ) -> None:
     write(small(), tmp_path / "one")
-    monkeypatch.setattr(sums, "whole_day_ranges", lambda blocks: days.whole_day_ranges(blocks, range_bytes))
+    monkeypatch.setattr(
+        sums, "whole_day_ranges", lambda blocks, limit: days.whole_day_ranges(blocks, range_bytes)
+    )
     with Ledger.open(tmp_path / "ledger", REGTEST, threads=threads, memory="500MB") as ledger:
         rows = ledger_rows(economy())
         ledger.append(rows)
@@ -193,5 +195,5 @@ def test_progress_tells_stages(tmp_path: Path) -> None:
     calls: list[tuple[str, int, int]] = []
     with ledger_of(economy()) as ledger:
         recompute(ledger, LABELS, progress=lambda *call: calls.append(call))
-    assert [stage for stage, _, _ in calls] == ["closure", "hops", "hops", "flows"]
+    assert [stage for stage, _, _ in calls] == ["common inputs", "closure", "hops", "hops", "flows"]
     assert calls[-1][1] == calls[-1][2] > 0

@@ -1,6 +1,7 @@
 """Temporary tables of one connection: how a query's answer is kept for the next query."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from duckdb import DuckDBPyConnection
@@ -49,3 +50,14 @@ def batches(con: DuckDBPyConnection, sql: str) -> Iterator[tuple[NDArray[Any], .
 def memory_limit(con: DuckDBPyConnection) -> int:
     """Bytes that DuckDB may take."""
     return count(con, "SELECT parse_formatted_bytes(current_setting('memory_limit'))")
+
+
+@contextmanager
+def memory_for_arrays(con: DuckDBPyConnection) -> Iterator[int]:
+    """Half of the memory that DuckDB may take, for arrays beside it; meanwhile DuckDB has the other half."""
+    limit = memory_limit(con)
+    con.execute("SET memory_limit = $half", {"half": f"{limit // 2} bytes"})
+    try:
+        yield limit // 2
+    finally:
+        con.execute("SET memory_limit = $all", {"all": f"{limit} bytes"})

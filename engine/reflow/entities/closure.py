@@ -87,7 +87,9 @@ def _join(
         state[accounts[contested]] = TAKEN
     joined: Numbers = accounts[~contested]
     state[joined] &= 0x7FFF  # no more a claim of this round, but a member from the next on
-    record("joined", number, _claims(lists, joined, state[joined] - 1, transactions[~contested]))
+    record(
+        "joined", number, _claims(lists, joined, state[joined].astype(np.int64) - 1, transactions[~contested])
+    )
     return joined
 
 

@@ -16,12 +16,9 @@ from reflow.entities.labels import Labels
 from reflow.entities.signers import find_common_inputs
 from reflow.progress import Progress, silent
 from reflow.resources import query
-from reflow.tables import columns, count, keep, memory_limit
+from reflow.tables import columns, count, keep, memory_for_arrays
 
 _BATCH: Final = 100_000
-
-_SHARE: Final = 2
-"""The closure takes so much of what DuckDB may take, one part in so many, beside it."""
 
 _TABLES: Final = {
     "joined": "exchange_account",
@@ -56,13 +53,14 @@ def find_exchange_accounts(
       transaction.
     - `cluster_coinjoin` (entity, tx): CoinJoin-like transactions that claimed nothing for an exchange which signed
       them; once for each round that met them.
-    - `label` (account, entity, category), `coinbase_account` (account, since0).
+    - `label` (account, entity, category), `exchange` (entity, number), `coinbase_account` (account, since0).
 
     Without `closure` the labelled accounts are all there is (parameter `clusters = labels_only`).
     """
     con.register("incoming", labels.frame.select("account", "entity", "category").to_arrow())
     keep(con, "label", "SELECT account, entity, category FROM incoming")
     con.unregister("incoming")
+    keep(con, "exchange", query("exchange_numbers"))
     keep(con, "coinbase_account", query("coinbase_accounts"))
     keep(con, "exchange_account", query("labelled_exchange_accounts"))
     keep(con, "cluster_conflict", query("no_conflicts"))
@@ -80,7 +78,6 @@ def find_exchange_accounts(
 
 def _close(con: DuckDBPyConnection, progress: Progress) -> int:
     """Rounds until one adds nothing; gives how many added something."""
-    keep(con, "exchange", query("exchange_numbers"))
     known = columns(con, query("exchange_members"))
     others = columns(con, query("unclaimable_accounts"))["account"]
     labelled = Claims(
@@ -91,10 +88,11 @@ def _close(con: DuckDBPyConnection, progress: Progress) -> int:
         con.register("incoming", pa.table(claims._asdict()))
         con.execute(f"INSERT INTO {_TABLES[found]} {query(f'cluster_{found}')}", {"round": number})
         con.unregister("incoming")
-        progress("closure", number, 0)
+        if found == "joined" and len(claims.account):
+            progress("closure", number, 0)
 
-    memory = memory_limit(con) // _SHARE
-    return close(find_common_inputs(con, memory, progress), labelled, others, memory, record)
+    with memory_for_arrays(con) as memory:
+        return close(find_common_inputs(con, memory, progress), labelled, others, memory, record)
 
 
 def _digest(con: DuckDBPyConnection) -> str:

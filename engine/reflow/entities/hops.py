@@ -1,14 +1,9 @@
 """Mining entities: M0, the accounts that coinbases pay, and M1, the accounts that M0 pays (METHODOLOGY section 3)."""
 
-from typing import Final
-
 from duckdb import DuckDBPyConnection
 
 from reflow.resources import query
 from reflow.tables import keep
-
-NEVER: Final = 2**63 - 1
-"""The `since` of an account that is no member: larger than any tx."""
 
 
 def find_mining_accounts(
@@ -21,7 +16,7 @@ def find_mining_accounts(
     """Make the temporary tables of mining accounts in `con`, which has those of `find_exchange_accounts`.
 
     - `mining_0hop` (account, since0): a member of M0 from that tx on, -1 if always.
-    - `mining_transaction` (tx): the transactions sent by M0, which queries/mining_1hop.sql asks for M1.
+    - `mining_transaction` (tx): the transactions sent by M0, from which queries/mining_1hop.sql makes M1.
 
     `ever`: members count in the whole history. `sent_wholly`: a transaction is sent by M0 iff every input is from M0.
     `exchange_accounts`: an exchange's account may be in M0 (METHODOLOGY section 9.7).

@@ -14,14 +14,16 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 
 from reflow.flows.catalog import INCL, Metric
+from reflow.flows.daily import Daily, Flow, exchange_series, mining_series
 from reflow.flows.days import Blocks, Range
 from reflow.flows.kernels import Ints
-from reflow.flows.members import Members, read_members
+from reflow.flows.members import MembersOf, read_members
 from reflow.flows.methodology import Methodology
-from reflow.flows.sums import Flow, flow_series, range_sums
+from reflow.flows.postings import rule_of
+from reflow.flows.sums import range_sums
 from reflow.flows.values import metric_values
 from reflow.resources import query
-from reflow.tables import keep
+from reflow.tables import keep, memory_for_arrays
 
 
 class Contributions(NamedTuple):
@@ -46,28 +48,38 @@ def contributions(
 
     `con` has the temporary tables of `find_exchange_accounts` and `find_mining_accounts`.
     """
-    keep(con, "exchange", query("exchange_numbers"))
-    members = read_members(
-        con,
-        lambda tx: np.zeros(len(tx), np.int32),  # end-of-day balances are not asked for
-        ever=methodology.membership == "ever",
-        exchanges_too=methodology.exchange_accounts_as_miners == "always",
-    )
+    keep(con, "payout", query("mining_1hop"), {"rule": 0})
+    with memory_for_arrays(con) as memory:
+        members_of = read_members(
+            con,
+            lambda tx: np.zeros(len(tx), np.int32),  # end-of-day balances are not asked for
+            1,
+            memory,
+        )
     part = _range_of(blocks, day)
     if part is None:
-        series = flow_series([], exchanges, 1)
-        return Contributions({}, metric_values(metric, series, [blocks.days()[day]], usd)[0])
+        return Contributions({}, _value([], metric, exchanges, blocks.days()[day], usd))
     outside = np.where(part.days == day, 0, 1).astype(np.int32)
-    whole = _flows(con, part._replace(days=outside), 1, members, methodology, exchanges)
-    value = metric_values(metric, flow_series(whole, exchanges, 1), [blocks.days()[day]], usd)[0]
+    whole = _flows(con, part._replace(days=outside), 1, members_of, methodology, exchanges)
+    value = _value(whole, metric, exchanges, blocks.days()[day], usd)
     places = np.arange(len(part.days), dtype=np.int32)
-    single = _flows(con, part._replace(days=places), len(places), members, methodology, exchanges)
+    single = _flows(con, part._replace(days=places), len(places), members_of, methodology, exchanges)
     sums = _signed(single, metric, exchanges)
     of_tx = {part.first_tx + place: sat for place, sat in sorted(sums.items()) if sat and not outside[place]}
     assert sum(of_tx.values()) == _signed(whole, metric, exchanges)[0], (
         f"{metric.id}: parts differ from the day"
     )
     return Contributions(of_tx, value)
+
+
+def _value(
+    flows: Sequence[Flow], metric: Metric, exchanges: Sequence[str], day: date, usd: dict[date, Decimal]
+) -> int | None:
+    """The metric's value on a day on which that flowed."""
+    daily = Daily(1)
+    daily.put(flows)
+    series = exchange_series(daily, exchanges) | mining_series(daily, exchanges)
+    return metric_values(metric, series, [day], usd)[0]
 
 
 def _range_of(blocks: Blocks, day: int) -> Range | None:
@@ -85,12 +97,15 @@ def _flows(
     con: DuckDBPyConnection,
     part: Range,
     day_count: int,
-    members: Members,
+    members_of: MembersOf,
     methodology: Methodology,
     exchanges: Sequence[str],
 ) -> list[Flow]:
     with con.cursor() as own:
-        return range_sums(own, part, day_count, members, [methodology], exchanges, False).flows[0]
+        found = range_sums(
+            own, part, day_count, members_of, [methodology], [rule_of(methodology)], exchanges, False
+        )
+        return [*found.exchanges, *found.mining[0]]
 
 
 def _signed(flows: Sequence[Flow], metric: Metric, exchanges: Sequence[str]) -> Counter[int]:

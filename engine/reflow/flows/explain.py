@@ -151,7 +151,7 @@ def parts_of(cells: Cells, metric_id: str, day: date) -> Contributions:
     if not cells.owned:
         closure = cells.methodology.clusters == "common_input"
         find_exchange_accounts(cells.con, cells.labels, closure=closure, progress=cells.progress)
-        find_miners(cells.con, cells.methodology, cells.progress)
+        find_miners(cells.con, cells.methodology)
         cells.owned.add(None)
     return contributions(
         cells.con,

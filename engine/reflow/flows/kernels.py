@@ -1,5 +1,5 @@
 # mypy: disable-error-code="untyped-decorator"
-"""The loops behind members.py, compiled by numba; every argument is a column and the last ones are filled."""
+"""The loops behind members.py and postings.py, compiled by numba; every argument is a column, the last are filled."""
 
 from typing import Any, Final
 
@@ -7,19 +7,25 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from reflow.entities.hops import NEVER
-
 Longs = NDArray[np.int64]
 Ints = NDArray[np.int32]
 Shorts = NDArray[np.int16]
 Bools = NDArray[np.bool_]
+Numbers = NDArray[np.uint32]
+Words = NDArray[np.uint64]
 
 MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 """2**64 over the golden ratio: spreads account ids of any kind over the slots (Knuth, TAOCP 6.4)."""
 
-AHEAD: Final = 512
+NEVER: Final = np.uint32(0xFFFFFFFF)
+"""The tx from which on an account is a member, if it is none."""
+
+BITS: Final = 16
+"""Bits of the filter for each member: one account in sixteen that is no member passes it."""
+
+_AHEAD: Final = 512
 """Accounts looked up at once."""
-EMPTY: Final = -1
+_EMPTY: Final = -1
 _LOW: Final = np.uint64(0xFFFFFFFF)
 
 
@@ -35,195 +41,177 @@ def _entry(hashed: Any, row: int) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def index(rows: Any, slots: Longs) -> None:
-    """Fill the empty hash table with the members."""
+def index(rows: Longs, used: int, slots: Longs) -> None:
+    """Fill the empty hash table with the accounts of the first `used` rows."""
     mask = len(slots) - 1
-    for row in range(len(rows)):
-        hashed = _hash(rows[row].account)
+    for row in range(used):
+        hashed = _hash(rows[row])
         slot = np.int64(hashed >> np.uint64(32)) & mask
-        while slots[slot] != EMPTY:
+        while slots[slot] != _EMPTY:
             slot = (slot + 1) & mask
         slots[slot] = _entry(hashed, row)
 
 
 @njit(nogil=True, cache=True)
-def _probe(rows: Any, slots: Longs, account: int) -> Any:
+def _probe(rows: Longs, slots: Longs, account: int) -> Any:
     """The slot that holds the account, or the empty one where it belongs."""
     mask = len(slots) - 1
     hashed = _hash(account)
     slot = np.int64(hashed >> np.uint64(32)) & mask
-    while slots[slot] != EMPTY:
+    while slots[slot] != _EMPTY:
         same_half = (np.uint64(slots[slot]) >> np.uint64(32)) == (hashed & _LOW)
-        if same_half and rows[np.uint64(slots[slot]) & _LOW].account == account:
+        if same_half and rows[np.uint64(slots[slot]) & _LOW] == account:
             break
         slot = (slot + 1) & mask
     return slot
 
 
 @njit(nogil=True, cache=True)
-def _find(rows: Any, slots: Longs, account: Longs, start: int, found: Longs) -> None:
-    """Row of each of the accounts from `start` on, -1 where there is none, as many as `found` takes.
-
-    In two loops, so that the looks into memory within a loop do not wait for each other.
-    """
-    mask = len(slots) - 1
-    size = min(len(found), len(account) - start)
-    for i in range(size):
-        hashed = _hash(account[start + i])
-        slot = np.int64(hashed >> np.uint64(32)) & mask
-        while slots[slot] != EMPTY and (np.uint64(slots[slot]) >> np.uint64(32)) != (hashed & _LOW):
-            slot = (slot + 1) & mask
-        found[i] = EMPTY if slots[slot] == EMPTY else np.int64(np.uint64(slots[slot]) & _LOW)
-    for i in range(size):
-        if found[i] != EMPTY and rows[found[i]].account != account[start + i]:
-            entry = slots[_probe(rows, slots, account[start + i])]
-            found[i] = EMPTY if entry == EMPTY else np.int64(np.uint64(entry) & _LOW)
-
-
-@njit(nogil=True, cache=True)
-def upsert(rows: Any, slots: Longs, used: int, account: Longs, found: Longs) -> int:
-    """Find each account's row, or give it one that says nothing of it; gives how many rows are used then."""
+def upsert(rows: Longs, slots: Longs, used: int, account: Longs, found: Longs) -> int:
+    """Find each account's row, or give it the next one; gives how many rows are used then."""
     for i in range(len(account)):
         slot = _probe(rows, slots, account[i])
-        if slots[slot] == EMPTY:
+        if slots[slot] == _EMPTY:
             slots[slot] = _entry(_hash(account[i]), used)
-            rows[used].account = account[i]
-            rows[used].since0 = NEVER
-            rows[used].since1 = NEVER
-            rows[used].exchange = -1
+            rows[used] = account[i]
             used += 1
         found[i] = np.int64(np.uint64(slots[slot]) & _LOW)
     return used
 
 
 @njit(nogil=True, cache=True)
-def lower_since1(rows: Any, at: Longs, since1: Longs, exchanges_too: bool) -> None:
-    """Make `since1` of those rows the lowest of what it is and what is given."""
-    for i in range(len(at)):
-        row = at[i]
-        if exchanges_too or rows[row].exchange < 0:
-            rows[row].since1 = min(rows[row].since1, since1[i])
+def fill_filter(rows: Longs, words: Words) -> None:
+    """Set the bit of each account."""
+    shift = _shift(words)
+    for row in range(len(rows)):
+        bit = _hash(rows[row]) >> shift
+        words[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
 
 
 @njit(nogil=True, cache=True)
-def add_up(
-    tx: Longs,
-    account: Longs,
-    value: Longs,
-    rows: Any,
-    slots: Longs,
-    first_tx: int,
-    days: Ints,
-    is_input: bool,
-    balance: Longs,
-    total: Longs,
-    total0: Longs,
-    total1: Longs,
-    count: Ints,
-    count0: Ints,
-    count1: Ints,
-    found_tx: Longs,
-    found_exchange: Shorts,
-    found_hop0: Bools,
-    found_hop1: Bools,
-    found_value: Longs,
+def _shift(words: Words) -> Any:
+    """By how much a hash is shifted to number one of the bits; there is a power of two of them."""
+    shift = 58
+    while (np.int64(1) << np.int64(64 - shift)) < 64 * len(words):
+        shift -= 1
+    return np.uint64(shift)
+
+
+@njit(nogil=True, cache=True)
+def _find(
+    rows: Longs, slots: Longs, words: Words, account: Longs, start: int, at: Longs, found: Longs
 ) -> int:
-    """Add up the rows of one side; gives how many of them are an exchange's (see members.add_up)."""
-    size = 0
-    found = np.empty(AHEAD, np.int64)
-    for i in range(len(tx)):
-        if i % AHEAD == 0:
-            _find(rows, slots, account, i, found)
-        t, sat = tx[i] - first_tx, value[i]
-        total[t] += sat
-        count[t] += 1
-        row = found[i % AHEAD]
-        if row < 0 or (sat == 0 and not is_input):
-            continue
-        member = rows[row]
-        hop0 = member.since0 <= tx[i]
-        hop1 = member.since1 <= tx[i]
-        _change_balance(balance, member, days[t], -sat if is_input else sat)
-        if hop0:
-            total0[t] += sat
-            count0[t] += 1
-        if hop1:
-            total1[t] += sat
-            count1[t] += 1
-        if member.exchange >= 0:
-            found_tx[size] = tx[i]
-            found_exchange[size] = member.exchange
-            found_hop0[size] = hop0
-            found_hop1[size] = hop1
-            found_value[size] = sat
+    """Which of the accounts from `start` on are members, as many as `at` takes, and their rows; gives how many.
+
+    In three loops, so that the looks into memory within a loop do not wait for each other.
+    """
+    mask, shift = len(slots) - 1, _shift(words)
+    passed, size = np.int64(0), 0
+    for i in range(start, min(start + len(at), len(account))):
+        bit = _hash(account[i]) >> shift
+        at[passed] = i
+        passed += np.int64((words[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1))
+    for i in range(passed):
+        hashed = _hash(account[at[i]])
+        slot = np.int64(hashed >> np.uint64(32)) & mask
+        while slots[slot] != _EMPTY and (np.uint64(slots[slot]) >> np.uint64(32)) != (hashed & _LOW):
+            slot = (slot + 1) & mask
+        found[i] = slots[slot]
+    for i in range(passed):
+        entry = found[i]
+        if entry != _EMPTY and rows[np.uint64(entry) & _LOW] != account[at[i]]:
+            entry = slots[_probe(rows, slots, account[at[i]])]
+        if entry != _EMPTY:
+            at[size], found[size] = at[i], np.int64(np.uint64(entry) & _LOW)
             size += 1
     return size
 
 
 @njit(nogil=True, cache=True)
-def _change_balance(balance: Longs, member: Any, day: Any, sat: int) -> None:
-    """What an account ever moved counts from the day it is a member."""
-    if member.since0 != NEVER:
-        balance[0, max(day, member.day0)] += sat
-    if member.since1 != NEVER:
-        balance[1, max(day, member.day1)] += sat
-
-
-@njit(nogil=True, cache=True)
-def add_up_exchanges(
-    tx_in: Longs,
-    exchange_in: Shorts,
-    hop0_in: Bools,
-    hop1_in: Bools,
-    value_in: Longs,
-    tx_out: Longs,
-    exchange_out: Shorts,
-    hop0_out: Bools,
-    hop1_out: Bools,
-    value_out: Longs,
+def scan(
     tx: Longs,
-    exchange: Shorts,
-    inputs_e: Longs,
-    debit_e: Longs,
-    credit_e: Longs,
-    debit_e0: Longs,
-    credit_e0: Longs,
-    debit_e1: Longs,
-    credit_e1: Longs,
+    account: Longs,
+    value: Longs,
+    rows: Longs,
+    slots: Longs,
+    words: Words,
+    first_tx: int,
+    is_input: bool,
+    total: Longs,
+    number: Ints,
+    place: Ints,
+    row: Numbers,
+    sat: Longs,
 ) -> int:
-    """Merge both sides by tx; the rows of a transaction start with the one of all exchanges."""
-    i, o, size = 0, 0, 0
-    while i < len(tx_in) or o < len(tx_out):
-        only_in = o == len(tx_out) or (i < len(tx_in) and tx_in[i] < tx_out[o])
-        now = tx_in[i] if only_in else tx_out[o]
-        start, size = size, size + 1
-        tx[start], exchange[start] = now, -1
-        while i < len(tx_in) and tx_in[i] == now:
-            row = _row_of(exchange, start + 1, size, exchange_in[i])
-            if row == size:
-                tx[row], exchange[row], size = now, exchange_in[i], size + 1
-            for at in (start, row):
-                inputs_e[at] += 1
-                debit_e[at] += value_in[i]
-                debit_e0[at] += value_in[i] if hop0_in[i] else 0
-                debit_e1[at] += value_in[i] if hop1_in[i] else 0
-            i += 1
-        while o < len(tx_out) and tx_out[o] == now:
-            row = _row_of(exchange, start + 1, size, exchange_out[o])
-            if row == size:
-                tx[row], exchange[row], size = now, exchange_out[o], size + 1
-            for at in (start, row):
-                credit_e[at] += value_out[o]
-                credit_e0[at] += value_out[o] if hop0_out[o] else 0
-                credit_e1[at] += value_out[o] if hop1_out[o] else 0
-            o += 1
+    """Add up the rows of one side per transaction, and find those of members; gives how many these are."""
+    at, found = np.empty(_AHEAD, np.int64), np.empty(_AHEAD, np.int64)
+    size = 0
+    for i in range(len(tx)):
+        t = tx[i] - first_tx
+        total[t] += value[i]
+        number[t] += 1
+    for start in range(0, len(tx), _AHEAD):
+        for k in range(_find(rows, slots, words, account, start, at, found)):
+            i = at[k]
+            if value[i] > 0 or is_input:
+                place[size] = tx[i] - first_tx
+                row[size] = found[k]
+                sat[size] = value[i]
+                size += 1
     return size
 
 
 @njit(nogil=True, cache=True)
-def _row_of(exchange: Shorts, start: int, end: int, wanted: int) -> int:
-    """Row of the exchange among those of one transaction, `end` if it has none yet."""
-    for row in range(start, end):
-        if exchange[row] == wanted:
-            return row
-    return end
+def add_up(
+    place: Ints,
+    row: Numbers,
+    sat: Longs,
+    summed: Ints,
+    first_tx: int,
+    days: Ints,
+    exchange: Shorts,
+    minted: Numbers,
+    paid: Numbers,
+    minted_day: Ints,
+    paid_day: Ints,
+    ever: bool,
+    exchanges0: bool,
+    exchanges1: bool,
+    is_input: bool,
+    balance: Longs,
+    number0: Longs,
+    total0: Longs,
+    number1: Longs,
+    total1: Longs,
+    hops: Any,
+) -> None:
+    """Add up what M0, and M0 with M1, have of the members' debits or credits (see postings.add_up).
+
+    What an account ever moved counts in `balance` from the day it is a member.
+    """
+    for i in range(len(place)):
+        member, now = row[i], first_tx + place[i]
+        ours = exchange[member] >= 0
+        in0 = minted[member] != NEVER and (exchanges0 or not ours)
+        in1 = paid[member] != NEVER and (exchanges1 or not ours)
+        if not in0 and not in1:
+            continue
+        hop0 = in0 and (ever or minted[member] <= now)
+        hop1 = hop0 or (in1 and (ever or paid[member] <= now))
+        # Days on their own, not that of the earlier tx: under the header clock a later one may have the earlier day.
+        day0 = minted_day[member] if in0 and not ever else 0
+        day1 = paid_day[member] if in1 and not ever else 0
+        signed = -sat[i] if is_input else sat[i]
+        if in0:
+            balance[0, max(days[place[i]], day0)] += signed
+        within = min(day0, day1) if in0 and in1 else max(day0, day1)
+        balance[1, max(days[place[i]], within)] += signed
+        at = summed[place[i]]
+        if hop0:
+            number0[at] += 1
+            total0[at] += sat[i]
+            hops[i] |= 1
+        if hop1:
+            number1[at] += 1
+            total1[at] += sat[i]
+            hops[i] |= 2

@@ -1,207 +1,117 @@
-"""Find the members' debits and credits in a range of the ledger, and add them up per transaction.
+"""The accounts whose owner matters, as columns and a hash table over them, for the kernels that read the ledger.
 
-This is the one step that touches every row of the ledger, so it is a numba kernel over columns rather than
-SQL: a hash table of the members, and dense arrays for the transactions, which are numbered without gaps. It
-knows nothing of flows; what becomes of the sums is in queries/exchange_flows.sql and queries/plain_flows.sql.
+What a methodology makes of a member is not decided here but where postings are added up, so that many methodologies
+share one table and one pass over the ledger.
 """
 
 from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from reflow.entities.hops import NEVER
 from reflow.flows import kernels
-from reflow.flows.kernels import Bools, Ints, Longs, Shorts
+from reflow.flows.kernels import NEVER, Ints, Longs, Numbers, Shorts, Words
 from reflow.resources import query
+from reflow.tables import batches, count
 
-_BATCH: Final = 500_000
-_NO_DAY: Final = np.iinfo(np.int32).max
-
-MEMBER: Final = np.dtype(
-    [
-        ("account", "i8"),
-        ("since0", "i8"),
-        ("since1", "i8"),
-        ("day0", "i4"),
-        ("day1", "i4"),
-        ("exchange", "i2"),
-    ],
-    align=True,
-)
-"""An account: in S_0 from `since0` on and in S_1 from `since1` on (NEVER: not at all), with the days of these tx;
-`exchange` is the number of its exchange or -1. All in one row, so that one look finds it."""
+_BYTES: Final = 46
+_BYTES_PER_RULE: Final = 8
+"""Memory of a member, its share of the hash table and of the filter included; at most."""
 
 
 class Members(NamedTuple):
-    """Accounts whose owner matters, and a hash table over them."""
+    """One row for each account of an exchange, of M0 or of M1; the tx are NEVER where it is not a member."""
 
-    rows: NDArray[np.void]
-    """Of dtype MEMBER."""
+    account: Longs
+    exchange: Shorts
+    """Number of its exchange or -1."""
+    minted: Numbers
+    """The first coinbase that paid it: since then in M0, if it may be."""
+    minted_day: Ints
+    paid: NDArray[np.uint32]
+    """`[rule, row]`: the first payout by M0, one row for each rule of who is in M0 and what it sent."""
+    paid_day: NDArray[np.int32]
     slots: Longs
     """Linear probing: half of the hash and the row of the member, -1 where empty; its length is a power of two."""
+    words: Words
+    """A bit for each hash, kernels.BITS for each member: most accounts that are none need no look into the table."""
 
 
-class Postings(NamedTuple):
-    """Rows of queries/debits.sql or queries/credits.sql."""
-
-    tx: Longs
-    account: Longs
-    value: Longs
-
-
-class Sums(NamedTuple):
-    """Inputs, or outputs, of a range of transactions, indexed by tx minus the first one."""
-
-    total: Longs
-    """Sat of all debits (or credits) of the transaction."""
-    total0: Longs
-    """Of the accounts in S_0 as of the transaction."""
-    total1: Longs
-    """Of the accounts in S_1 as of the transaction."""
-    number: Ints
-    """Number of debits (or credits), of all and of those accounts."""
-    number0: Ints
-    number1: Ints
-
-
-class ExchangePostings(NamedTuple):
-    """Debits, or positive credits, of exchange accounts, with what else the account is as of the transaction."""
-
-    tx: Longs
-    exchange: Shorts
-    hop0: Bools
-    hop1: Bools
-    value: Longs
-
-
-class ExchangeSums(NamedTuple):
-    """What each exchange, and all of them as one set (exchange -1), does in each transaction; sorted by tx."""
-
-    tx: Longs
-    exchange: Shorts
-    inputs_e: Longs
-    """Number of debits, their sat, sat of the credits."""
-    debit_e: Longs
-    credit_e: Longs
-    debit_e0: Longs
-    """The same of those accounts that are in S_0, in S_1 too."""
-    credit_e0: Longs
-    debit_e1: Longs
-    credit_e1: Longs
+MembersOf = Callable[[list[Longs]], Members]
+"""Gives the members, all that are among these accounts at least."""
 
 
 def read_members(
-    con: DuckDBPyConnection,
-    day_of_tx: Callable[[Longs], Ints],
-    *,
-    ever: bool,
-    exchanges_too: bool,
-) -> Members:
-    """Members from queries/exchange_members.sql, the table `mining_0hop` and queries/mining_1hop.sql.
+    con: DuckDBPyConnection, day_of_tx: Callable[[Longs], Ints], rules: int, memory: int
+) -> MembersOf:
+    """The members from queries/exchange_members.sql and the tables `coinbase_account` and `payout`.
 
-    `ever`: members count in the whole history; `exchanges_too`: an exchange's account may be in M1 (METHODOLOGY
-    section 3, 9.7). S_1 is M0 and M1 together.
+    If they fit into `memory` bytes they are read once; else for each range of the ledger those that it has. The ledger
+    has less than 2**32 transactions.
     """
-    table = _Table()
-    for account, exchange in _batches(con, query("exchange_members")):
-        at = table.rows_of(account)
-        table.rows["exchange"][at] = exchange
-    for account, since0 in _batches(con, "SELECT account, since0 FROM mining_0hop"):
-        at = table.rows_of(account)
-        table.rows["since0"][at] = since0
-    for account, since1 in _batches(con, query("mining_1hop")):
-        at = table.rows_of(account)
-        kernels.lower_since1(table.rows, at, since1, exchanges_too)
-    rows = table.rows[: table.used]
-    if ever:
-        rows["since1"][rows["since1"] != NEVER] = -1
-    for hop in "01":
-        since = rows[f"since{hop}"]
-        rows[f"day{hop}"] = np.where(since == NEVER, _NO_DAY, day_of_tx(since))
-    # Days on their own: under the header clock a later transaction may have the earlier day.
-    rows["since1"] = np.minimum(rows["since0"], rows["since1"])
-    rows["day1"] = np.minimum(rows["day0"], rows["day1"])
-    return Members(rows, table.slots)
+    most = sum(
+        count(con, f"SELECT count(*) FROM {table}")
+        for table in ("exchange_account", "coinbase_account", "payout")
+    )
+    if most * (_BYTES + _BYTES_PER_RULE * rules) <= memory:
+        members = _read(con, day_of_tx, rules, most, "")
+        return lambda accounts: members
+    lock = Lock()
 
-
-class _Table:
-    """Members as they are found, in rows and slots that grow."""
-
-    def __init__(self) -> None:
-        self.rows = np.empty(0, MEMBER)
-        self.slots = np.full(1, kernels.EMPTY, np.int64)
-        self.used = 0
-
-    def rows_of(self, account: Longs) -> Longs:
-        """Rows of the accounts; those that had none get one that says nothing of them."""
-        self._make_room(self.used + len(account))
-        found = np.empty(len(account), np.int64)
-        self.used = kernels.upsert(self.rows, self.slots, self.used, account, found)
+    def among(accounts: list[Longs]) -> Members:
+        with lock:  # temporary tables are this one connection's
+            con.register("wanted_part", pa.table({"account": pa.chunked_array(accounts, pa.int64())}))
+            size = sum(map(len, accounts))
+            found = _read(con, day_of_tx, rules, size, " WHERE account IN (SELECT account FROM wanted_part)")
+            con.unregister("wanted_part")
         return found
 
-    def _make_room(self, wanted: int) -> None:
-        if wanted <= len(self.rows):
-            return
-        rows = np.empty(max(wanted, 2 * len(self.rows)), MEMBER)
-        rows[: self.used] = self.rows[: self.used]
-        self.rows = rows
-        if len(self.slots) < 2 * len(rows):
-            self.slots = np.full(1 << (2 * len(rows)).bit_length(), kernels.EMPTY, np.int64)
-            kernels.index(rows[: self.used], self.slots)
+    return among
 
 
-def _batches(con: DuckDBPyConnection, sql: str) -> Iterator[tuple[NDArray[Any], ...]]:
-    """The answer batch by batch, as one array a column."""
-    for batch in con.sql(sql).to_arrow_reader(_BATCH):
-        yield tuple(column.to_numpy() for column in batch.columns)
+def _read(
+    con: DuckDBPyConnection, day_of_tx: Callable[[Longs], Ints], rules: int, most: int, where: str
+) -> Members:
+    """At most `most` members, those that the SQL condition allows."""
+    account, used = np.empty(most, np.int64), 0
+    slots = np.full(1 << (3 * most // 2).bit_length(), -1, np.int64)
+    exchange = np.full(most, -1, np.int16)
+    minted, paid = np.full(most, NEVER), np.full((rules, most), NEVER)
 
+    def rows_of(table: str) -> Iterator[tuple[Longs, tuple[NDArray[Any], ...]]]:
+        nonlocal used
+        for found, *others in batches(con, f"SELECT * FROM ({table}) AS member{where}"):
+            at = np.empty(len(found), np.int64)
+            used = kernels.upsert(account, slots, used, found, at)
+            yield at, tuple(others)
 
-def add_up(
-    postings: Postings,
-    members: Members,
-    *,
-    first_tx: int,
-    days: Ints,
-    is_input: bool,
-    balance: Longs,
-) -> tuple[Sums, ExchangePostings]:
-    """Add up one side of the transactions from `first_tx` on, one for each entry of `days`.
-
-    `days` and the days of the members count from the ledger's first day; a day after the last complete one
-    is the last column of `balance`. `balance[h, day]` is changed by what this side moves in the end-of-day
-    balance of S_h, in sat.
-    """
-    n, rows = len(days), len(postings.tx)
-    longs, counts = np.zeros((3, n), np.int64), np.zeros((3, n), np.int32)
-    sums = Sums(*longs, *counts)
-    found = ExchangePostings(
-        np.empty(rows, np.int64),
-        np.empty(rows, np.int16),
-        np.empty(rows, np.bool_),
-        np.empty(rows, np.bool_),
-        np.empty(rows, np.int64),
+    for at, (number,) in rows_of(query("exchange_members")):
+        exchange[at] = number
+    for at, (since,) in rows_of("SELECT account, since0 FROM coinbase_account"):
+        minted[at] = since
+    for at, (since, rule) in rows_of("SELECT account, since1, rule FROM payout"):
+        paid[rule, at] = since
+    words = np.zeros(max(1, (1 << (kernels.BITS * used).bit_length()) // 64), np.uint64)
+    kernels.fill_filter(account[:used], words)
+    return Members(
+        account[:used],
+        exchange[:used],
+        minted[:used],
+        _days(minted[:used], day_of_tx),
+        paid[:, :used],
+        np.stack([_days(since, day_of_tx) for since in paid[:, :used]]) if rules else paid.astype(np.int32),
+        slots,
+        words,
     )
-    size = kernels.add_up(*postings, *members, first_tx, days, is_input, balance, *sums, *found)
-    return sums, ExchangePostings._make(column[:size] for column in found)
 
 
-def add_up_exchanges(spent: ExchangePostings, paid: ExchangePostings) -> ExchangeSums:
-    """Add up the debits and the credits of exchange accounts per transaction and exchange."""
-    spent, paid = _in_order(spent), _in_order(paid)
-    rows = 2 * (len(spent.tx) + len(paid.tx))
-    sums = ExchangeSums(
-        np.empty(rows, np.int64), np.empty(rows, np.int16), *(np.zeros(rows, np.int64) for _ in range(7))
-    )
-    size = kernels.add_up_exchanges(*spent, *paid, *sums)
-    return ExchangeSums._make(column[:size] for column in sums)
-
-
-def _in_order(postings: ExchangePostings) -> ExchangePostings:
-    """By tx; they are already, unless the rows of the ledger came in another order than they stand."""
-    if np.all(postings.tx[1:] >= postings.tx[:-1]):
-        return postings
-    order = np.argsort(postings.tx, kind="stable")
-    return ExchangePostings._make(column[order] for column in postings)
+def _days(since: Numbers, day_of_tx: Callable[[Longs], Ints]) -> Ints:
+    """The day of each tx, a day that never comes for NEVER."""
+    days = np.full(len(since), np.iinfo(np.int32).max, np.int32)
+    known = np.flatnonzero(since != NEVER)
+    days[known] = day_of_tx(since[known].astype(np.int64))
+    return days

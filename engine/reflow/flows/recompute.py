@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from itertools import chain
 from typing import Final, NamedTuple
 
 import duckdb
@@ -16,11 +17,14 @@ from reflow.errors import LedgerError
 from reflow.flows.catalog import Metric, catalog, select
 from reflow.flows.days import Blocks, read_blocks
 from reflow.flows.methodology import REFERENCE, Methodology
+from reflow.flows.postings import Rule, rule_of
 from reflow.flows.prices import Prices, prices_of
 from reflow.flows.sums import ACTIVE, sum_flows
 from reflow.flows.values import Series, Values, control_series, metric_values
 from reflow.ledger.ledger import Ledger, Tip, raise_if_storage_failed
 from reflow.progress import Progress, silent
+from reflow.resources import query
+from reflow.tables import keep
 
 NO_PRICES: Final = prices_of({})
 
@@ -59,9 +63,9 @@ def recompute(
     """Compute the metrics of `ledger` under `methodology`; the ledger may be open for reading only.
 
     `metrics` are ids and patterns (see `catalog.select`); without any the whole catalogue is computed.
-    `progress` is called with a stage (`closure`: rounds; `hops`: steps; `flows`: transactions), what is
-    done, and what there is in all (0: not known). The result depends on the content of ledger, labels and
-    prices only.
+    `progress` is called with a stage (`common inputs`: spans of blocks; `closure`: rounds; `hops`: rules of who mines;
+    `flows`: transactions), what is done, and what there is in all (0: not known). The result depends on the content
+    of ledger, labels and prices only.
     Raises LedgerError when the ledger is empty, or when memory or disk do not suffice, and MetricError when
     there is no such metric.
     """
@@ -105,9 +109,9 @@ def recompute_each(
     """The result of `recompute` under each different methodology, each as soon as it is there.
 
     Those that share most come after each other, so the order may be another. Equal `clusters` share the closure;
-    those that also agree on `membership`, `exchange_accounts_as_miners` and whether `sender` is `all_inputs`
-    share the mining accounts; those that differ in no more than `netting`, `one_hop` and `sender` share the pass
-    over the ledger. One set of members is in memory at a time, however many methodologies there are.
+    those that also agree on the clock share the pass over the ledger, for which the mining accounts are found once for
+    each `Rule` among them. One set of members is in memory at a time, however many methodologies there are; results
+    are made one by one.
     """
     tip = ledger.tip()
     if tip is None:
@@ -146,18 +150,21 @@ def _series(
     # A connection of its own: temporary tables live and die with it.
     con = ledger.con.cursor()
     try:
-        for clusters, alike in _passes(con, labels, methodologies, seconds, progress):
+        for clusters, rules, alike in _passes(con, labels, methodologies, seconds, progress):
             with _timed(seconds, "flows"):
                 clock = alike[0].clock
                 if first := clock not in of_clock:
                     blocks = read_blocks(con, clock)
                     of_clock[clock] = blocks, control_series(blocks)
                 blocks, known = of_clock[clock]
-                found = sum_flows(con, blocks, labels.exchanges(), alike, active=first, progress=progress)
+                found = sum_flows(
+                    con, blocks, labels.exchanges(), alike, rules, active=first, progress=progress
+                )
+                series = next(found)
                 if first:
-                    known[ACTIVE] = found[0][ACTIVE]
-            for methodology, series in zip(alike, found, strict=True):
-                yield clusters, methodology, blocks, known | series
+                    known[ACTIVE] = series[ACTIVE]
+            for methodology, own in zip(alike, chain([series], found), strict=True):
+                yield clusters, methodology, blocks, known | own
     except duckdb.Error as error:
         raise_if_storage_failed(error, f"{ledger.path}: cannot recompute")
         raise
@@ -171,17 +178,22 @@ def _passes(
     methodologies: Sequence[Methodology],
     seconds: dict[str, float],
     progress: Progress,
-) -> Iterator[tuple[Clusters, list[Methodology]]]:
+) -> Iterator[tuple[Clusters, list[Rule], list[Methodology]]]:
     """Methodologies that share a pass over the ledger, once the temporary tables that it needs are made."""
     for same_closure in _groups(dict.fromkeys(methodologies), lambda one: one.clusters):
         with _timed(seconds, "closure"):
             closure = same_closure[0].clusters == "common_input"
             clusters = find_exchange_accounts(con, labels, closure=closure, progress=progress)
-        for same_miners in _groups(same_closure, _mining_rules):
-            with _timed(seconds, "hops"):
-                find_miners(con, same_miners[0], progress)
-            for alike in _groups(same_miners, lambda one: one.clock):
-                yield clusters, alike
+        rules = {rule_of(one): one for one in same_closure}
+        with _timed(seconds, "hops"):
+            keep(con, "payout", query("no_payouts"))
+            for number, one in enumerate(rules.values()):
+                progress("hops", number, len(rules))
+                find_miners(con, one)
+                con.execute(f"INSERT INTO payout {query('mining_1hop')}", {"rule": number})
+            progress("hops", len(rules), len(rules))
+        for alike in _groups(same_closure, lambda one: one.clock):
+            yield clusters, list(rules), alike
 
 
 def _groups(
@@ -193,25 +205,12 @@ def _groups(
     return list(groups.values())
 
 
-def _mining_rules(methodology: Methodology) -> Hashable:
-    """All that decides who is a mining member."""
-    return (
-        methodology.membership,
-        methodology.exchange_accounts_as_miners,
-        methodology.sender == "all_inputs",
-    )
-
-
-def find_miners(con: DuckDBPyConnection, methodology: Methodology, progress: Progress) -> None:
+def find_miners(con: DuckDBPyConnection, methodology: Methodology) -> None:
     """Make the temporary tables of mining accounts (see `find_mining_accounts`) as `methodology` has them."""
-    progress("hops", 0, 1)
+    rule = rule_of(methodology)
     find_mining_accounts(
-        con,
-        ever=methodology.membership == "ever",
-        sent_wholly=methodology.sender == "all_inputs",
-        exchange_accounts=methodology.exchange_accounts_as_miners != "never",
+        con, ever=rule.ever, sent_wholly=rule.sent_wholly, exchange_accounts=rule.exchange_accounts
     )
-    progress("hops", 1, 1)
 
 
 @contextmanager

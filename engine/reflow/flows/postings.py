@@ -1,0 +1,250 @@
+"""Read a range of the ledger once, and add up what its members do in each transaction, once for each view of them.
+
+This is the one step that touches every row of the ledger, so it is a numba kernel over columns rather than SQL: a hash
+table of the members, and dense arrays for the transactions, which are numbered without gaps. It knows nothing of flows;
+what becomes of the sums is in queries/exchange_flows.sql and queries/plain_flows.sql.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+from duckdb import DuckDBPyConnection
+from numpy.typing import NDArray
+
+from reflow.flows import kernels
+from reflow.flows.days import Range
+from reflow.flows.kernels import Ints, Longs, Numbers, Shorts
+from reflow.flows.members import Members, MembersOf
+from reflow.flows.methodology import Methodology
+from reflow.resources import query
+
+_BATCH: Final = 500_000
+
+Batch = tuple[Longs, Longs, Longs]
+"""tx, account and value of some rows of queries/debits.sql or queries/credits.sql."""
+
+
+class Rule(NamedTuple):
+    """All that decides which accounts M0 paid; one number of `payout.rule` each."""
+
+    ever: bool
+    sent_wholly: bool
+    exchange_accounts: bool
+
+
+class View(NamedTuple):
+    """Who is in M0 and M1, for methodologies that agree on it."""
+
+    rule: int
+    """Which row of `Members.paid`."""
+    ever: bool
+    """Members count in the whole history (METHODOLOGY section 3)."""
+    exchanges0: bool
+    """An exchange's account may be in M0, …"""
+    exchanges1: bool
+    """… in M1 (METHODOLOGY section 9.7)."""
+
+
+class Side(NamedTuple):
+    """The inputs, or the outputs, of a range of transactions, indexed by tx minus the first one."""
+
+    total: Longs
+    """Sat of all debits (or credits) of the transaction."""
+    number: Ints
+    place: Ints
+    """Of each debit (or positive credit) of a member: its transaction, …"""
+    row: Numbers
+    """… its row in Members, …"""
+    sat: Longs
+    """… its value."""
+
+
+class Postings(NamedTuple):
+    """A range of the ledger, read."""
+
+    part: Range
+    members: Members
+    inputs: Side
+    outputs: Side
+    touched: Longs
+    """The transactions with a member, by tx minus the first one, rising."""
+    summed: Ints
+    """Which of them a transaction is; says nothing of others."""
+    accounts: dict[int, list[Longs]]
+    """Day to the accounts of its debits and positive credits, in pieces."""
+
+
+class ExchangeRows(NamedTuple):
+    """A row for each transaction and exchange with a member's posting, and one for all exchanges of it as one set."""
+
+    touched: Longs
+    """Number of the transaction in `Postings.touched`; rows are in order of it."""
+    exchange: Shorts
+    """-1 for all as one set, which comes first."""
+    inputs: Longs
+    """Number of debits, their sat, sat of the credits."""
+    debit: Longs
+    credit: Longs
+    own: tuple[tuple[Longs, Longs, Longs], tuple[Longs, Longs, Longs]]
+    """Of both sides: which of the members' postings are an exchange's, the rows of that exchange, of all exchanges."""
+
+
+class HopSums(NamedTuple):
+    """What M0, or M0 with M1, does in each of the transactions `Postings.touched`."""
+
+    inputs: Longs
+    debit: Longs
+    outputs: Longs
+    credit: Longs
+
+
+class ViewSums(NamedTuple):
+    """The sums of one view."""
+
+    hops: tuple[HopSums, HopSums]
+    exchange_hops: tuple[tuple[Longs, Longs], tuple[Longs, Longs]]
+    """Debit and credit of those accounts of ExchangeRows that are in M0, in M0 or M1 too."""
+    balance: Longs
+    """`[h, day]`: change of the end-of-day balance of M0, and of M0 with M1."""
+
+
+def rule_of(methodology: Methodology) -> Rule:
+    """Who is in M0 and what M0 sent."""
+    return Rule(
+        methodology.membership == "ever",
+        methodology.sender == "all_inputs",
+        methodology.exchange_accounts_as_miners != "never",
+    )
+
+
+def view_of(methodology: Methodology, rules: list[Rule]) -> View:
+    """Who is in M0 and M1."""
+    rule = rule_of(methodology)
+    return View(
+        rules.index(rule),
+        rule.ever,
+        rule.exchange_accounts,
+        methodology.exchange_accounts_as_miners == "always",
+    )
+
+
+def read_postings(con: DuckDBPyConnection, part: Range, members_of: MembersOf) -> Postings:
+    """Read the range's debits and credits; `con` is for this call alone."""
+    sides = [list(_batches(con, name, part)) for name in ("debits", "credits")]
+    members = members_of([account for side in sides for _, account, _ in side])
+    accounts: dict[int, list[Longs]] = defaultdict(list)
+    inputs, outputs = (_scan(side, part, members, accounts, side is sides[0]) for side in sides)
+    mark = np.zeros(len(part.days), np.bool_)
+    mark[inputs.place] = mark[outputs.place] = True
+    touched = np.flatnonzero(mark)
+    summed = np.empty(len(mark), np.int32)
+    summed[touched] = np.arange(len(touched))
+    return Postings(part, members, inputs, outputs, touched, summed, dict(accounts))
+
+
+def _batches(con: DuckDBPyConnection, name: str, part: Range) -> Iterator[Batch]:
+    relation = con.sql(query(name), params={"first": part.first_tx, "last": part.last_tx})
+    for batch in relation.to_arrow_reader(_BATCH):
+        tx, account, value = (column.to_numpy() for column in batch.columns)
+        yield tx, account, value
+
+
+def _scan(
+    side: list[Batch], part: Range, members: Members, accounts: dict[int, list[Longs]], is_input: bool
+) -> Side:
+    total, number = np.zeros(len(part.days), np.int64), np.zeros(len(part.days), np.int32)
+    table = members.account, members.slots, members.words
+    places, rows, sats = [np.empty(0, np.int32)], [np.empty(0, np.uint32)], [np.empty(0, np.int64)]
+    for tx, account, value in side:
+        place, row, sat = (
+            np.empty(len(tx), np.int32),
+            np.empty(len(tx), np.uint32),
+            np.empty(len(tx), np.int64),
+        )
+        size = kernels.scan(
+            *(tx, account, value, *table, part.first_tx, is_input), *(total, number, place, row, sat)
+        )
+        places.append(place[:size].copy())
+        rows.append(row[:size].copy())
+        sats.append(sat[:size].copy())
+        _sort_by_day(part, tx, account, value, accounts, is_input)
+    return Side(total, number, np.concatenate(places), np.concatenate(rows), np.concatenate(sats))
+
+
+def _sort_by_day(
+    part: Range, tx: Longs, account: Longs, value: Longs, accounts: dict[int, list[Longs]], is_input: bool
+) -> None:
+    """Put the accounts to their days; a zero-value output makes nobody active."""
+    days = part.days[tx - part.first_tx]
+    for day in np.unique(days[np.concatenate([[True], days[1:] != days[:-1]])[: len(days)]]):
+        today = (days == day) & ((value > 0) | is_input)
+        accounts[int(day)].append(account[today])
+
+
+def exchange_rows(found: Postings) -> ExchangeRows:
+    """Add up the debits and credits of exchange accounts per transaction and exchange, whatever else they are."""
+    exchange = found.members.exchange
+    keys: list[tuple[Longs, Longs, Longs]] = []
+    for side in (found.inputs, found.outputs):
+        own = np.flatnonzero(exchange[side.row] >= 0)
+        of_all = found.summed[side.place[own]].astype(np.int64) << 16
+        keys.append((own, of_all + exchange[side.row[own]] + 1, of_all))
+    every = np.sort(np.concatenate([key for _, one, of_all in keys for key in (one, of_all)]))
+    every = every[np.concatenate([[True], every[1:] != every[:-1]])[: len(every)]]
+    spent, paid = (
+        (own, np.searchsorted(every, one), np.searchsorted(every, of_all)) for own, one, of_all in keys
+    )
+    return ExchangeRows(
+        touched=every >> 16,
+        exchange=((every & 0xFFFF) - 1).astype(np.int16),
+        inputs=_sums_at(len(every), spent, np.ones(len(found.inputs.sat), np.int64)),
+        debit=_sums_at(len(every), spent, found.inputs.sat),
+        credit=_sums_at(len(every), paid, found.outputs.sat),
+        own=(spent, paid),
+    )
+
+
+def _sums_at(size: int, own: tuple[Longs, Longs, Longs], values: NDArray[np.int64]) -> Longs:
+    """Sums of the members' postings by row of the exchange, and by row of all exchanges."""
+    sums = np.zeros(size, np.int64)
+    postings, one, of_all = own
+    np.add.at(sums, one, values[postings])
+    np.add.at(sums, of_all, values[postings])
+    return sums
+
+
+def add_up(found: Postings, exchanges: ExchangeRows, view: View, day_count: int) -> ViewSums:
+    """Add up what M0, and M0 with M1, do in the range."""
+    size, members = len(found.touched), found.members
+    balance, hops = (
+        np.zeros((2, day_count + 1), np.int64),
+        [HopSums(*np.zeros((4, size), np.int64)) for _ in "01"],
+    )
+    marks = []
+    for is_input, side in ((True, found.inputs), (False, found.outputs)):
+        mark = np.zeros(len(side.row), np.uint8)
+        first = 0 if is_input else 2
+        kernels.add_up(
+            *(side.place, side.row, side.sat, found.summed, found.part.first_tx, found.part.days),
+            *(members.exchange, members.minted, members.paid[view.rule]),
+            *(members.minted_day, members.paid_day[view.rule], *view[1:], is_input, balance),
+            *(hops[0][first], hops[0][first + 1], hops[1][first], hops[1][first + 1], mark),
+        )
+        marks.append(mark)
+    return ViewSums((hops[0], hops[1]), _exchange_hops(found, exchanges, marks, view), balance)
+
+
+def _exchange_hops(
+    found: Postings, exchanges: ExchangeRows, marks: list[NDArray[np.uint8]], view: View
+) -> tuple[tuple[Longs, Longs], tuple[Longs, Longs]]:
+    if not (view.exchanges0 or view.exchanges1):
+        nothing = np.zeros(len(exchanges.touched), np.int64)
+        return (nothing, nothing), (nothing, nothing)
+    sums = [
+        _sums_at(len(exchanges.touched), own, np.where(mark & bit, side.sat, 0))
+        for bit in (1, 2)
+        for own, mark, side in zip(exchanges.own, marks, (found.inputs, found.outputs), strict=True)
+    ]
+    return (sums[0], sums[1]), (sums[2], sums[3])
