@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One place for every chore: python3 dev.py demo | test | lint | bench | wheel | setup.
+"""One place for every chore: python3 dev.py demo | test | lint | bench | compare | wheel | setup.
 
 Needs python3 (3.11 or newer) with pip, nothing else: the first call makes a virtual environment in .venv with
 the project and the exact versions of constraints.txt; later calls find it ready and need no network.
@@ -8,6 +8,7 @@ the project and the exact versions of constraints.txt; later calls find it ready
     python3 dev.py test [ARGS]     lint, then all tests; ARGS go to pytest
     python3 dev.py lint            ruff and mypy
     python3 dev.py bench [ARGS]    the benchmarks, printed as a table; ARGS go to pytest
+    python3 dev.py compare [ARGS]  reflow beside other tools, or --scaling; ARGS go to benchmarks/compare.py
     python3 dev.py wheel           build the wheel into dist/
     python3 dev.py setup           only make .venv
 """
@@ -131,6 +132,14 @@ def bench(args: list[str]) -> None:
     run([PYTHON, "-m", "pytest", "benchmarks", *patterns, "--benchmark-only", *args])
 
 
+def compare(args: list[str]) -> None:
+    """The comparison with other tools, with a real node where there is one."""
+    _get_node()
+    if (NODE / "bin" / "bitcoind").exists():
+        os.environ.setdefault("REFLOW_BITCOIND", str(NODE / "bin" / "bitcoind"))
+    run([PYTHON, "benchmarks/compare.py", *args])
+
+
 def wheel(_: list[str]) -> None:
     """Build the wheel into dist/."""
     run([PYTHON, "-m", "build", "--wheel", "--no-isolation", "--outdir", "dist", "."])
@@ -141,6 +150,7 @@ CHORES: dict[str, Callable[[list[str]], None]] = {
     "test": test,
     "lint": lint,
     "bench": bench,
+    "compare": compare,
     "wheel": wheel,
     "setup": lambda _: None,
 }
