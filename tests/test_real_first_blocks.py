@@ -4,6 +4,7 @@ Nothing here is simulated: files, hashes, undo data and the vendor's figures are
 """
 
 import csv
+import json
 import tarfile
 from collections.abc import Iterator
 from decimal import Decimal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from chains import ingest_folder
+from command import run
 from reflow.entities.labels import read_labels
 from reflow.flows.methodology import Methodology
 from reflow.flows.output import write
@@ -73,6 +75,42 @@ def test_control_metrics_equal_the_vendors(
     for day, row in vendors.items():
         for metric, value in row.items():
             assert Decimal(ours[day][metric]) == Decimal(value), (day, metric)
+
+
+def test_the_cross_check_proves_the_ledger_and_names_the_other_clock(
+    ledger: Ledger, labels_file: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    """From the command line, end to end: layer 1 exact; by header time 14 for 19 blocks, and the reason."""
+    (tmp_path / "header.toml").write_text('clock = "header"\n')
+    options = (
+        "--labels",
+        labels_file,
+        "--methodology",
+        "reference",
+        "--methodology",
+        tmp_path / "header.toml",
+    )
+    assert run("recompute", ledger.path, *options, "--out", tmp_path).returncode == 0
+    vendor = ("--vendor", shared_data / "vendor-2009-01.csv", "--json")
+    done = run("crosscheck", "--metrics", tmp_path / "reference", *vendor)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["verdict"]["breaks_first"], told["findings"]) == (0, None, [])
+    assert {one["metric"]: (one["verdict"], one["days"]) for one in told["comparisons"]} == dict.fromkeys(
+        ("BlkCnt", "TxCnt", "TxTfrValNtv", "IssTotNtv"), ("exact", 5)
+    )
+    origin = ("--ledger", ledger.path, "--labels", labels_file)
+    for more, clock in (((), "seems to cut its days by another clock"), (origin, "Under clock = mediantime")):
+        done = run("crosscheck", "--metrics", tmp_path / "header", *vendor, *more)
+        told = json.loads(done.stdout)
+        assert (done.returncode, told["verdict"]["breaks_first"]) == (1, 1)
+        assert told["verdict"]["failed"] == ["BlkCnt", "TxCnt", "TxTfrValNtv", "IssTotNtv"]
+        [finding] = told["findings"]
+        assert finding["kind"] == "clock"
+        assert clock in finding["text"]
+        assert "on 2009-01-09: 14 here, 19 there" in finding["text"]
+    [first_day] = [one for one in told["worst"] if one["day"] == "2009-01-09"]
+    assert (first_day["metric"], first_day["difference"]) == ("BlkCnt", "-5")
+    assert [block["height"] for block in first_day["closing"]["parts"]] == [15, 16, 17, 18, 19]
 
 
 def test_the_header_clock_differs_where_the_vendor_does_not(

@@ -59,10 +59,10 @@ def _csv_lines(file: Path) -> Iterator[tuple[str, list[str]]]:
             for row in reader:
                 if row:
                     yield f"line {reader.line_num}", [cell.strip() for cell in row]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise VendorError(
-                f"{file}, line {reader.line_num + 1}: neither CSV nor JSON nor Parquet: {error}"
-            ) from None
+        except csv.Error as error:
+            raise VendorError(f"{file}, line {reader.line_num + 1}: not CSV: {error}") from None
+        except UnicodeDecodeError:
+            raise VendorError(f"{file}: neither CSV in UTF-8 nor JSON nor Parquet") from None
 
 
 def _even(
