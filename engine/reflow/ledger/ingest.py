@@ -19,19 +19,30 @@ from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.decode import DecodedBatch, decode
 from reflow.errors import LedgerError, ReflowError
 from reflow.ledger.assemble import Assembler, concat
-from reflow.ledger.ledger import Ledger, Tip, raise_if_storage_failed
+from reflow.ledger.ledger import Ledger, Tip, memory_bytes, raise_if_storage_failed
 from reflow.ledger.rows import LedgerRows
 from reflow.ledger.scan_state import load_scan, save_scan
 from reflow.network import Network
 
-BATCH_BYTES: Final = 16 << 20
-"""Bytes of blocks that are decoded at once, by default."""
-
-COMMIT_BYTES: Final = 256 << 20
-"""Bytes of blocks and undo data that enter the ledger in one transaction, by default."""
-
 DEFAULT_MEMORY: Final = "2GB"
-"""DuckDB's memory limit during an ingest, by default; the batches under way come on top."""
+"""The memory of an ingest, by default."""
+
+
+class Portions(NamedTuple):
+    """How an ingest uses its memory; none of this changes the ledger's content."""
+
+    batch_bytes: int
+    """Bytes of blocks that are decoded at once."""
+    commit_bytes: int
+    """Bytes of blocks and undo data that enter the ledger in one transaction."""
+    other_bytes: int
+    """What Python, the rev files in memory and the batches under way take at most, as measured: not DuckDB's."""
+
+
+_LARGE: Final = Portions(16 << 20, 256 << 20, 800_000_000)
+_SMALL: Final = Portions(4 << 20, 64 << 20, 550_000_000)
+_ROOMY: Final = 1_200_000_000
+"""Memory from which on large portions leave DuckDB enough."""
 
 
 class IngestProgress(NamedTuple):
@@ -82,22 +93,30 @@ def ingest(
     progress: Callable[[IngestProgress], None] | None = None,
     memory: str | None = None,
     threads: int | None = None,
-    batch_bytes: int = BATCH_BYTES,
-    commit_bytes: int = COMMIT_BYTES,
+    batch_bytes: int | None = None,
+    commit_bytes: int | None = None,
 ) -> IngestResult:
     """Bring the ledger file up to the source's best chain, or to `to_height` if that is lower.
 
     Makes the ledger if there is none. Interrupted anywhere, the next call goes on from what was committed. `memory`
-    limits DuckDB ("2GB"), `threads` decoding and DuckDB; results depend on neither, nor on the sizes.
+    ("2GB") is for the whole process, which needs some 700 MB; DuckDB gets what the batches leave. `threads` limits
+    decoding and DuckDB. Results depend on neither, nor on the sizes.
     Raises SourceError, BadBlockError, LedgerError; blocks before a bad one are in the ledger then, whole.
     """
     path = Path(ledger)
     existed = path.exists()
-    run = _Ingest(source, progress, threads or 2, batch_bytes, commit_bytes)
+    database, portions = _share(memory or DEFAULT_MEMORY)
+    run = _Ingest(
+        source,
+        progress,
+        threads or 2,
+        batch_bytes or portions.batch_bytes,
+        commit_bytes or portions.commit_bytes,
+    )
     try:
         if not existed:
             run.survey(None)
-        with Ledger.open(path, source.network, memory=memory or DEFAULT_MEMORY, threads=threads) as opened:
+        with Ledger.open(path, source.network, memory=database, threads=threads) as opened:
             return run.into(opened, to_height)
     except BaseException as error:
         if not existed:
@@ -105,6 +124,13 @@ def ingest(
         if isinstance(error, duckdb.Error):
             raise_if_storage_failed(error, f"{path}: cannot ingest")
         raise
+
+
+def _share(memory: str) -> tuple[str, Portions]:
+    """DuckDB's part of the memory, and the portions that fit into the rest."""
+    total = memory_bytes(memory)
+    portions = _LARGE if total >= _ROOMY else _SMALL
+    return f"{max(total - portions.other_bytes, total // 4)} bytes", portions
 
 
 class _Ingest:

@@ -222,6 +222,15 @@ def _connect(file: Path | None, read_only: bool) -> duckdb.DuckDBPyConnection:
         raise LedgerError(f"{file}: not a ledger: {one_line(error)}") from None
 
 
+def memory_bytes(memory: str) -> int:
+    """The bytes that DuckDB takes a memory limit such as "4GB" or "80%" for. Raises LedgerError if it is none."""
+    with duckdb.connect() as con:
+        _configure(con, memory, None)
+        limit = "SELECT parse_formatted_bytes(current_setting('memory_limit'))"
+        [(size,)] = con.execute(limit).fetchall()
+    return int(size)
+
+
 def _configure(con: duckdb.DuckDBPyConnection, memory: str | None, threads: int | None) -> None:
     if memory is not None:
         try:
