@@ -27,6 +27,9 @@ from reflow.network import Network
 DEFAULT_MEMORY: Final = "2GB"
 """The memory of an ingest, by default."""
 
+BATCH_BYTES: Final = 16 << 20
+"""Bytes of blocks that are decoded at once, where memory allows."""
+
 
 class Portions(NamedTuple):
     """How an ingest uses its memory; none of this changes the ledger's content."""
@@ -39,7 +42,7 @@ class Portions(NamedTuple):
     """What Python, the rev files in memory and the batches under way take at most, as measured: not DuckDB's."""
 
 
-_LARGE: Final = Portions(16 << 20, 256 << 20, 800_000_000)
+_LARGE: Final = Portions(BATCH_BYTES, 256 << 20, 800_000_000)
 _SMALL: Final = Portions(4 << 20, 64 << 20, 550_000_000)
 _ROOMY: Final = 1_200_000_000
 """Memory from which on large portions leave DuckDB enough."""
