@@ -110,6 +110,8 @@ def scan_file(
             header = None if fault else _parse(data, number, position + _FRAME)
             if header and not meets_target(header.hash, header.bits):
                 fault = f"header {header.hash[::-1].hex()} does not meet its own target"
+            if header and header.tx_count > header.size:
+                fault = f"{header.tx_count} transactions claimed in a block of {header.size} bytes"
             if fault:
                 damages.append(Damage(number, position, f"{path}, offset {position}: {fault}"))
             if header:
@@ -281,13 +283,14 @@ def _numbers(names: list[str]) -> Iterator[int]:
 def _xor_key(folder: Path) -> bytes:
     path = folder / "xor.dat"
     try:
-        key = path.read_bytes()
+        with path.open("rb") as file:
+            key, size = file.read(8), os.fstat(file.fileno()).st_size
     except FileNotFoundError:
         return bytes(8)
     except OSError as error:
         raise SourceError(f"{path}: cannot read: {error.strerror}") from None
-    if len(key) != 8:
-        raise SourceError(f"{path}: {len(key)} bytes, expected a key of 8")
+    if size != 8:
+        raise SourceError(f"{path}: {size} bytes, expected a key of 8")
     return key
 
 

@@ -320,11 +320,17 @@ def lay_out_undo(undo, bounds, first_tx, inputs, values, scripts, fault):
         end = bounds[b + 1]
         count, position = compact(undo, bounds[b], end)
         expected = first_tx[b + 1] - first_tx[b] - 1
+        if count < 0:
+            fault[:] = (UNDO_CUT_SHORT, b, 0, 0, end - bounds[b])
+            return points
         if count != expected:
             fault[:] = (UNDO_TRANSACTIONS, b, 0, count, expected)
             return points
         for t in range(first_tx[b] + 1, first_tx[b + 1]):
             count, position = compact(undo, position, end)
+            if count < 0:
+                fault[:] = (UNDO_CUT_SHORT, b, t - first_tx[b], 0, end - bounds[b])
+                return points
             if count != inputs[t]:
                 fault[:] = (UNDO_INPUTS, b, t - first_tx[b], count, inputs[t])
                 return points

@@ -24,6 +24,8 @@ from reflow.errors import SourceError
 _FRAME: Final = 8
 _HASH: Final = 32
 _CHECKSUM: Final = 32
+_LARGEST: Final = 1 << 30
+"""Bytes of a rev file that is still read; real ones belong to 128 MiB of blocks and have about 20 MB."""
 _ROW: Final = 32
 """Blocks whose records are guessed and checked together."""
 
@@ -74,6 +76,9 @@ def read_rev_file(folder: BlocksFolder, number: int) -> RevFile | None:
     """Read a rev file whole (Bitcoin Core keeps them below about 20 MB); None if there is none."""
     path = folder.rev(number)
     try:
+        size = path.stat().st_size
+        if size > _LARGEST:
+            raise SourceError(f"{path}: {size} bytes, expected at most {_LARGEST}")
         data = np.fromfile(path, np.uint8)
     except FileNotFoundError:
         return None
