@@ -415,3 +415,71 @@ def test_bad_input_of_explain_is_one_line(demo: dict[str, Any], ledger: Path, tm
     for wrong in (("--rpc-cookie", "c"), ("--datadir", "d", "--rpc", "http://h:1")):
         assert run(*asked, *wrong).returncode == 2
     assert run("explain", ledger, "FlowInExNtv", "yesterday", *labels).returncode == 2
+
+
+def test_sweep_finds_the_methodology_of_the_results(
+    demo: dict[str, Any], ledger: Path, tmp_path: Path
+) -> None:
+    labels = demo["files"]["labels"]
+    (tmp_path / "vendor.toml").write_text('sender = "pro_rata"\nexchange_accounts_as_miners = "hop0"\n')
+    vendor = tmp_path / "vendor"
+    run("recompute", ledger, "--labels", labels, "--methodology", tmp_path / "vendor.toml", "--out", vendor)
+    (tmp_path / "grid.toml").write_text(
+        'exchange_accounts_as_miners = ["never", "hop0"]\nsender = ["any_input", "pro_rata"]\n'
+    )
+    options = ["--labels", labels, "--vendor", vendor / "metrics.csv", "--grid", tmp_path / "grid.toml"]
+    done = run("sweep", ledger, *options, "--threads", 1, "--json", "--out", tmp_path / "one")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    best = told["ranking"][0]
+    assert (best["name"], best["distance"]) == ("exchange_accounts_as_miners=hop0, sender=pro_rata", 0)
+    assert all(one["distance"] > 0 for one in told["ranking"][1:])
+    del told["files"]
+    assert told == json.loads((tmp_path / "one" / "sweep.json").read_text())
+    done = run("sweep", ledger, *options, "--threads", 2, "--out", tmp_path / "two")
+    assert done.returncode == 0
+    assert "from exchange_accounts_as_miners=hop0, sender=pro_rata" in done.stdout
+    for name in ("sweep.json", "sweep.csv", "sweep.parquet"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_sweep_in_which_nothing_is_exact_is_no_error(
+    demo: dict[str, Any], ledger: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "vendor.csv").write_text("time,FlowInExNtv,nonsense\n2020-01-08,1.5,2\n")
+    (tmp_path / "grid.toml").write_text("")
+    options = [
+        "--vendor",
+        tmp_path / "vendor.csv",
+        "--grid",
+        tmp_path / "grid.toml",
+        "--out",
+        tmp_path / "out",
+    ]
+    done = run("sweep", ledger, "--labels", demo["files"]["labels"], *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "not in the catalogue, or of an exchange without a label: nonsense" in done.stdout
+
+
+def test_sweep_prints_the_grid_that_ships() -> None:
+    done = run("sweep", "--print-grid")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (folder("grids") / "default.toml").read_text(encoding="utf-8")
+
+
+def test_a_sweep_that_cannot_be_made_writes_nothing(
+    demo: dict[str, Any], ledger: Path, tmp_path: Path
+) -> None:
+    vendor, grid, out = tmp_path / "vendor.csv", tmp_path / "grid.toml", tmp_path / "out"
+    vendor.write_text("time,FlowInExNtv\n2020-01-08,1.5\n")
+    grid.write_text('# comment\nsendr = ["any_input"]\n')
+    options = ["sweep", ledger, "--labels", demo["files"]["labels"], "--vendor", vendor]
+    assert f"{grid}:2: unknown key sendr, expected one of clock," in fails(
+        *options, "--out", out, "--grid", grid
+    )
+    assert "59 methodologies, expected 58 at most" in fails(*options, "--out", out, "--limit", 58)
+    assert "no metric is called Nonsense" in fails(*options, "--out", out, "--metrics", "Nonsense")
+    assert f"{vendor} is no folder" in fails(*options, "--out", vendor)
+    vendor.write_text("time,FlowInExNtv\n1999-01-08,1.5\n")
+    assert "no value on a complete day of the ledger" in fails(*options, "--out", out)
+    assert not out.exists()

@@ -14,6 +14,8 @@ import pytest
 
 from chains import ingest_folder
 from command import run
+from reflow.crosscheck.sweep import sweep
+from reflow.crosscheck.vendor import read_vendor_file
 from reflow.entities.labels import read_labels
 from reflow.flows.methodology import Methodology
 from reflow.flows.output import write
@@ -119,6 +121,23 @@ def test_the_header_clock_differs_where_the_vendor_does_not(
     """19 blocks on 2009-01-09 by mediantime, as the vendor has it; 14 by header time."""
     ours = daily(ledger, labels_file, tmp_path, Methodology(clock="header"))
     assert ours["2009-01-09"]["BlkCnt"] == "14"
+
+
+def test_a_sweep_ranks_the_header_clock_behind_and_shows_why(
+    ledger: Ledger, labels_file: Path, shared_data: Path
+) -> None:
+    """Every other methodology is exact: nobody knew an exchange yet, so only the clock can be told."""
+    vendor = read_vendor_file(shared_data / "vendor-2009-01.csv")
+    result = sweep(ledger, read_labels([labels_file], MAIN), vendor)
+    *exact, last = result.variants
+    assert result.metrics == ["BlkCnt", "TxCnt", "TxTfrValNtv", "IssTotNtv"]
+    assert not any(one.score.distance for one in exact)
+    assert {(one.rank, one.methodology.clock) for one in exact} == {(1, "mediantime")}
+    assert (last.methodology, last.rank) == (Methodology(clock="header"), len(result.variants))
+    assert [len(group) for group in result.alike] == [len(exact)]
+    worst = last.metrics["BlkCnt"].worst
+    assert worst is not None
+    assert (str(worst.day), worst.ours, worst.vendor) == ("2009-01-09", Decimal(14), Decimal(19))
 
 
 def test_before_any_exchange_nothing_flowed_and_without_a_label_nothing_is_known(

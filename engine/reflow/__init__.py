@@ -20,6 +20,13 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from reflow.blocks.datadir import DatadirSource as DatadirSource
     from reflow.blocks.rpc import RpcSource as RpcSource
+    from reflow.crosscheck.grid import Grid as Grid
+    from reflow.crosscheck.grid import grid_of as grid_of
+    from reflow.crosscheck.grid import read_grid as read_grid
+    from reflow.crosscheck.sweep import SweepResult as SweepResult
+    from reflow.crosscheck.sweep import sweep as sweep
+    from reflow.crosscheck.sweep_output import write_sweep as write_sweep
+    from reflow.crosscheck.vendor import read_vendor_file as read_vendor_file
     from reflow.entities.labels import Labels as Labels
     from reflow.entities.labels import check_labels as check_labels
     from reflow.entities.labels import read_labels as read_labels
@@ -50,6 +57,10 @@ if TYPE_CHECKING:
 _HOMES: Final = {
     "reflow.blocks.datadir": ("DatadirSource",),
     "reflow.blocks.rpc": ("RpcSource",),
+    "reflow.crosscheck.grid": ("Grid", "grid_of", "read_grid"),
+    "reflow.crosscheck.sweep": ("SweepResult", "sweep"),
+    "reflow.crosscheck.sweep_output": ("write_sweep",),
+    "reflow.crosscheck.vendor": ("read_vendor_file",),
     "reflow.entities.labels": ("Labels", "check_labels", "read_labels"),
     "reflow.errors": (
         "BadBlockError",

@@ -8,7 +8,7 @@ import os
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -32,7 +32,9 @@ class _Verbs(TyperGroup):
             console.complain(str(error))
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            console.complain("interrupted; what was finished is kept, run the same command again to go on")
+            console.complain(
+                "interrupted; nothing is half-written, what was finished is kept: run the same command again"
+            )
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -694,6 +696,98 @@ def serve(
         vendor=vendor,
         started=started,
     )
+
+
+def _print_grid(wanted: bool) -> None:
+    if wanted:
+        from reflow.crosscheck.grid import default_grid_file
+
+        console.say(default_grid_file().read_text(encoding="utf-8").rstrip())
+        raise typer.Exit
+
+
+@app.command(
+    cls=_ManyFiles,
+    epilog="Example: reflow sweep main.duckdb --labels labels/exchanges.csv --vendor btc.csv --out sweep",
+)
+def sweep(
+    ledger: LedgerArgument,
+    labels: LabelsOption,
+    vendor: Annotated[Path, typer.Option(metavar="FILE", help="The vendor's series: CSV, Parquet or JSON.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write the results.")],
+    grid: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="What to try: a list of values for each parameter."),
+    ] = None,
+    print_grid: Annotated[
+        bool,
+        typer.Option(
+            "--print-grid",
+            callback=_print_grid,
+            is_eager=True,
+            help="Print the grid that ships, to change it.",
+        ),
+    ] = False,
+    prices: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV or Parquet with time and PriceUSD, for metrics in USD."),
+    ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="IDS",
+            help="Compare only these: ids, or patterns such as 'FlowMiner*Ntv', with commas; else all but USD.",
+        ),
+    ] = None,
+    by: Annotated[
+        Literal["distance", "shape"],
+        typer.Option(help="What ranks: the distance, or the shape, which missing labels do not change."),
+    ] = "distance",
+    limit: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Refuse a grid with more methodologies than that.")
+    ] = 100,
+    prefer_later: PreferLaterOption = False,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Recompute under many methodologies and rank them by how far they are from the vendor's series."""
+    from reflow.crosscheck.grid import read_grid
+    from reflow.crosscheck.sweep import sweep as run
+    from reflow.crosscheck.sweep_output import facts, write_sweep
+    from reflow.crosscheck.targets import comparable
+    from reflow.crosscheck.vendor import read_vendor_file
+    from reflow.entities.labels import read_labels
+    from reflow.files import check_folder
+    from reflow.flows.prices import read_prices
+    from reflow.ledger.ledger import Ledger
+    from reflow.summary_sweep import tell_sweep
+
+    check_folder(out)
+    tried = read_grid(grid)
+    dollars = read_prices(prices) if prices else None
+    with (
+        Ledger.open(ledger, read_only=True, memory=memory, threads=threads) as opened,
+        console.stage_progress(quiet=as_json) as progress,
+    ):
+        owners = read_labels(labels, opened.network, prefer_later=prefer_later)
+        wanted = comparable(owners, metrics or ())
+        result = run(
+            opened,
+            owners,
+            read_vendor_file(vendor, [metric.id for metric in wanted]),
+            grid=tried,
+            prices=dollars,
+            metrics=metrics or (),
+            by=by,
+            limit=limit,
+            progress=progress,
+        )
+    files = write_sweep(result, out)
+    if as_json:
+        console.say_json(facts(result) | {"files": files})
+    else:
+        tell_sweep(result, files)
 
 
 @app.command(epilog="Example: reflow demo demo-folder")

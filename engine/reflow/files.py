@@ -1,13 +1,14 @@
 """Several result files at once: all of them, or none."""
 
 import csv
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from reflow.errors import OutputError
 
 
-def write_together(folder: str | Path, writers: Mapping[str, Callable[[Path], None]]) -> list[Path]:
+def write_together(folder: str | Path, writers: Mapping[str, Callable[[Path], object]]) -> list[Path]:
     """Make the files `writers` (name to what writes it) in `folder`, which is made if need be; gives their paths.
 
     They replace older ones only when all of them are written. Raises OutputError when that cannot be done.
@@ -25,6 +26,15 @@ def write_together(folder: str | Path, writers: Mapping[str, Callable[[Path], No
     finally:
         _remove(parts.values())
     return list(parts)
+
+
+def check_folder(folder: str | Path) -> None:
+    """Raise OutputError before long work if results cannot be written into `folder`; nothing is made yet."""
+    place = Path(folder).absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise OutputError(f"{folder}: cannot write the results: {place} is no folder that can be written to")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
