@@ -124,7 +124,7 @@ def results(
 def known_values(factor: int = 1) -> dict[str, list[int | None]]:
     """Values of DAYS days: whole and broken numbers, zeros, a gap, a metric that begins late, one without any value."""
     late: list[int | None] = [None] * 20
-    blocks: list[int | None] = [2 * SCALE] * 4 + [0] + [3 * SCALE] * (DAYS - 5)
+    blocks: list[int | None] = [*[2 * SCALE] * 4, 0, *[3 * SCALE] * (DAYS - 5)]
     return {
         "BlkCnt": blocks,
         "FlowMinerIn0HopAllExNtv": [factor * (n * SCALE + n) for n in range(DAYS)],
