@@ -6,14 +6,18 @@ The demo's folder is the input for all: its blocks, labels, prices and the resul
 import csv
 import json
 import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 import pytest
 
 from command import run
@@ -483,3 +487,92 @@ def test_a_sweep_that_cannot_be_made_writes_nothing(
     vendor.write_text("time,FlowInExNtv\n1999-01-08,1.5\n")
     assert "no value on a complete day of the ledger" in fails(*options, "--out", out)
     assert not out.exists()
+
+
+def test_crosscheck_tells_the_demos_faults(demo: dict[str, Any], tmp_path: Path) -> None:
+    files = demo["files"]
+    origin = ("--ledger", files["ledger"], "--labels", files["labels"])
+    options = ("crosscheck", "--metrics", files["metrics.csv"].parent, "--vendor", files["vendor"])
+    done = run(*options, *origin, "--worst", 1, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "reflow: required to agree, but off: BlkSizeByte on 9 of 36 days from 2020-01-28"
+    )
+    assert done.stderr.count("\n") == 1
+    for fault in demo["planted"]:
+        assert re.search(
+            rf"^found +{fault['kind']}: .*{fault['exchange'] or 'clock = header'}", done.stdout, re.M
+        )
+    command = re.search(r"^ +reflow (explain .*)$", done.stdout, re.MULTILINE)
+    assert command is not None
+    assert run(*shlex.split(command[1])).returncode == 0
+    told = json.loads((tmp_path / "out" / "crosscheck.json").read_text())
+    assert told["verdict"] == demo["check"]["verdict"]
+    assert told["findings"] == demo["check"]["findings"]
+    assert len(told["worst"]) == 3
+    with (tmp_path / "out" / "crosscheck.csv").open() as stream:
+        rows = {row["metric"]: row for row in csv.DictReader(stream)}
+    table = pl.read_parquet(tmp_path / "out" / "crosscheck.parquet")
+    assert list(rows) == table["metric"].to_list() == [one["metric"] for one in told["comparisons"]]
+    assert table["first_off"].to_list()[1] == date(2020, 1, 28)
+    days = pl.read_parquet(tmp_path / "out" / "differences.parquet")
+    assert days.schema["difference"] == pl.Decimal(38, 8)
+    assert days.height == sum(int(row["days"]) for row in rows.values())
+    for metric in ("TxCnt", "FlowInExNtv"):
+        mine = days.filter(pl.col("metric") == metric)
+        assert mine.filter(pl.col("ours") - pl.col("vendor") != pl.col("difference")).is_empty()
+        assert mine["difference"].abs().sum() == Decimal(rows[metric]["sum_absolute"])
+    again = run(*options, *origin, "--worst", 1, "--json", "--require", "BlkCnt", "--threads", 1)
+    assert again.returncode == 0
+    assert json.loads(again.stdout)["findings"] == told["findings"]
+    before = json.loads(run(*options, "--to", "2020-01-19", "--json").stdout)
+    assert [finding["kind"] for finding in before["findings"]] == ["labels"]
+    assert before["layers"][0]["status"] == "holds"
+
+
+def test_bad_input_of_crosscheck_is_one_line_and_writes_nothing(demo: dict[str, Any], tmp_path: Path) -> None:
+    results, good = demo["files"]["metrics.csv"].parent, demo["files"]["vendor"]
+
+    def bad(text: str, *more: object) -> str:
+        (tmp_path / "v.csv").write_text(text)
+        options = ("--metrics", results, "--vendor", tmp_path / "v.csv", "--out", tmp_path / "out")
+        return fails("crosscheck", *options, *more)
+
+    assert "line 1: no column time, found day, BlkCnt" in bad("day,BlkCnt\n2020-01-20,22\n")
+    assert "line 3: 2020-01-20 a second time" in bad("time,BlkCnt\n2020-01-20,22\n2020-01-20,22\n")
+    assert "line 2: BlkCnt 'many', expected a number" in bad("time,BlkCnt\n2020-01-20,many\n")
+    assert "no metric in common: found CapMrktCurUSD, PriceUSD" in bad(
+        "time,PriceUSD,CapMrktCurUSD\n2020-01-20,1,2\n"
+    )
+    line = bad("time,BlkCnt\n2010-01-20,22\n2010-01-21,23\n")
+    assert (
+        "no day in common: the vendor's values are of 2010-01-20 to 2010-01-21, ours are of 2020-01-01"
+        in line
+    )
+    assert "TxCnt is required, but no metric" in bad("time,BlkCnt\n2020-01-20,22\n", "--require", "TxCnt")
+    assert "cannot read the vendor's series: No such file" in fails(
+        "crosscheck", "--metrics", results, "--vendor", tmp_path / "none.csv"
+    )
+    assert "no run.json there" in fails("crosscheck", "--metrics", tmp_path, "--vendor", good)
+    (tmp_path / "other.csv").write_text(demo["files"]["labels"].read_text().replace("custodian", "other"))
+    options = (
+        "--metrics",
+        results,
+        "--vendor",
+        good,
+        "--out",
+        tmp_path / "out",
+        "--ledger",
+        demo["files"]["ledger"],
+    )
+    assert "made from another labels" in fails("crosscheck", *options, "--labels", tmp_path / "other.csv")
+    assert not (tmp_path / "out").exists()
+    listed = run("crosscheck", "--metrics", results, "--vendor", tmp_path / "v.csv")
+    assert listed.returncode == 0
+    (tmp_path / "v.csv").write_text("time,BlkCnt,Mood\n2020-01-20,22,sunny\n")
+    assert (
+        "not ours      1 metrics of the vendor: Mood"
+        in run(*("crosscheck", "--metrics", results), "--vendor", tmp_path / "v.csv").stdout
+    )
+    for wrong in (("--tolerance", "much"), ("--from", "never"), ("--ledger", "l"), ("--worst", "-1")):
+        assert run("crosscheck", "--metrics", results, "--vendor", good, *wrong).returncode == 2
