@@ -188,11 +188,12 @@ def verify(
 ) -> None:
     """Check a whole ledger again from its rows, and tell its digests, which others can compare with theirs."""
     from reflow.ledger.ledger import Ledger
-    from reflow.ledger.verify import DEFAULT_MEMORY, facts
+    from reflow.ledger.verify import DEFAULT_MEMORY, database_memory, facts
     from reflow.ledger.verify import verify as run
 
+    database = database_memory(memory or DEFAULT_MEMORY)
     with (
-        Ledger.open(ledger, read_only=True, memory=memory or DEFAULT_MEMORY, threads=threads) as opened,
+        Ledger.open(ledger, read_only=True, memory=database, threads=threads) as opened,
         console.stage_progress(quiet=as_json) as progress,
     ):
         found = run(opened, progress=progress, threads=threads)

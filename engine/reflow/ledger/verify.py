@@ -16,7 +16,7 @@ import numpy as np
 
 from reflow.errors import LedgerError
 from reflow.ledger.faults import Fault, Faults
-from reflow.ledger.ledger import Ledger, Tip, one_line, raise_if_storage_failed
+from reflow.ledger.ledger import Ledger, Tip, memory_bytes, one_line, raise_if_storage_failed
 from reflow.ledger.verify_blocks import Before, Blocks, check_blocks, genesis, pieces, read_blocks
 from reflow.ledger.verify_columns import Longs
 from reflow.ledger.verify_rows import Counted, count_rows
@@ -29,7 +29,10 @@ CHUNK: Final = 10_000
 """Heights whose blocks have a digest together: from one multiple of this to the next."""
 
 DEFAULT_MEMORY: Final = "2GB"
-"""DuckDB's memory limit, by default; the rows that are being counted come on top."""
+"""The memory of the whole process, by default."""
+
+_OTHER_BYTES: Final = 500_000_000
+"""What Python and the rows that are being counted take, as measured with two threads: not DuckDB's."""
 
 PIECE_BYTES: Final = 64 << 20
 """Blocks of that many bytes have about 0.8 million debits and credits, which are counted at once."""
@@ -62,6 +65,12 @@ class Verification(NamedTuple):
     faults: list[Fault]
     """The first of them, in chain order."""
     seconds: float
+
+
+def database_memory(memory: str) -> str:
+    """DuckDB's part when the whole process has `memory`, such as "2GB". Raises LedgerError if that is no size."""
+    total = memory_bytes(memory)
+    return f"{max(total - _OTHER_BYTES, total // 4)} bytes"
 
 
 def facts(result: Verification) -> dict[str, Any]:
