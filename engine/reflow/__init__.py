@@ -20,9 +20,13 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from reflow.blocks.datadir import DatadirSource as DatadirSource
     from reflow.blocks.rpc import RpcSource as RpcSource
+    from reflow.crosscheck.check import cross_check as cross_check
+    from reflow.crosscheck.compare import compare as compare
     from reflow.crosscheck.grid import Grid as Grid
     from reflow.crosscheck.grid import grid_of as grid_of
     from reflow.crosscheck.grid import read_grid as read_grid
+    from reflow.crosscheck.output import write_cross_check as write_cross_check
+    from reflow.crosscheck.results import read_results as read_results
     from reflow.crosscheck.sweep import SweepResult as SweepResult
     from reflow.crosscheck.sweep import sweep as sweep
     from reflow.crosscheck.sweep_output import write_sweep as write_sweep
@@ -38,7 +42,9 @@ if TYPE_CHECKING:
     from reflow.errors import OutputError as OutputError
     from reflow.errors import PriceError as PriceError
     from reflow.errors import ReflowError as ReflowError
+    from reflow.errors import ResultsError as ResultsError
     from reflow.errors import SourceError as SourceError
+    from reflow.errors import VendorError as VendorError
     from reflow.flows.explain import explain as explain
     from reflow.flows.methodology import Methodology as Methodology
     from reflow.flows.output import write as write
@@ -57,7 +63,11 @@ if TYPE_CHECKING:
 _HOMES: Final = {
     "reflow.blocks.datadir": ("DatadirSource",),
     "reflow.blocks.rpc": ("RpcSource",),
+    "reflow.crosscheck.check": ("cross_check",),
+    "reflow.crosscheck.compare": ("compare",),
     "reflow.crosscheck.grid": ("Grid", "grid_of", "read_grid"),
+    "reflow.crosscheck.output": ("write_cross_check",),
+    "reflow.crosscheck.results": ("read_results",),
     "reflow.crosscheck.sweep": ("SweepResult", "sweep"),
     "reflow.crosscheck.sweep_output": ("write_sweep",),
     "reflow.crosscheck.vendor": ("read_vendor_file",),
@@ -71,7 +81,9 @@ _HOMES: Final = {
         "OutputError",
         "PriceError",
         "ReflowError",
+        "ResultsError",
         "SourceError",
+        "VendorError",
     ),
     "reflow.flows.explain": ("explain",),
     "reflow.flows.methodology": ("Methodology",),
