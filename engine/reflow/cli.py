@@ -791,6 +791,69 @@ def sweep(
         tell_sweep(result, files)
 
 
+@app.command(
+    cls=_ManyFiles,
+    epilog="Example: reflow report results --out report.html --ledger main.duckdb --labels labels/exchanges.csv",
+)
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that recompute wrote.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The page: one HTML file.")],
+    crosscheck: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="What crosscheck wrote, if it does not lie in the folder itself."),
+    ] = None,
+    sweep: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="What sweep wrote, if it does not lie in the folder itself."),
+    ] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(metavar="LEDGER", help="The ledger, for what is told of pools.")
+    ] = None,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE...", help="Label files, for what pools sent to exchanges."),
+    ] = None,
+    pool_files: Annotated[
+        list[Path] | None,
+        typer.Option("--pools", metavar="FILE...", help="Pool data instead of those that ship."),
+    ] = None,
+    charts: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write each chart there as PNG and SVG too.")
+    ] = None,
+    prefer_later: PreferLaterOption = False,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make one HTML file of a run, its cross-check and its sweep: verdict, charts, worst days; it opens offline."""
+    if ledger is None and (labels or pool_files):
+        raise typer.BadParameter("--labels and --pools go with --ledger")
+    from reflow.report.frames import read_frames
+    from reflow.report.report import check_libraries, write_report
+
+    check_libraries()
+    frames = read_frames(folder, crosscheck=crosscheck, sweep=sweep)
+    with console.stage_progress(quiet=as_json) as progress:
+        found = None
+        if ledger is not None:
+            from reflow.entities.labels import read_labels
+            from reflow.entities.pool_files import read_pools
+            from reflow.entities.pools import report_pools
+            from reflow.ledger.ledger import Ledger
+
+            network = NETWORKS.get(str(frames.run.get("network")))
+            with Ledger.open(ledger, network, read_only=True, memory=memory, threads=threads) as opened:
+                owners = read_labels(labels, opened.network, prefer_later=prefer_later) if labels else None
+                found = report_pools(
+                    opened, read_pools(pool_files, opened.network), owners, progress=progress
+                )
+        written = write_report(frames, out, pools=found, charts=charts, progress=progress)
+    if as_json:
+        console.say_json(written._asdict())
+    else:
+        summary.tell_report(written)
+
+
 @app.command(epilog="Example: reflow demo demo-folder")
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put everything.")] = Path(

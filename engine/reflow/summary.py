@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reflow.flows.recompute import Recomputation
     from reflow.ledger.ingest import IngestResult
     from reflow.ledger.verify import Verification
+    from reflow.report.report import Written
     from reflow.simulate.demo import DemoResult
 
 _MATRIX_COLUMNS = 4
@@ -171,6 +172,23 @@ def tell_clusters(report: "ClusterReport") -> None:
         complain(f"warning: {entity} has more accounts than --graph-accounts: no graph")
     for leap in report.leaps:
         complain(f"warning: {leap.warning()}")
+
+
+def tell_report(result: "Written") -> None:
+    """The verdict, layer by layer, what explains differences, and where the report is."""
+    say(f"verdict       {result.verdict}")
+    for layer, state in result.layers.items():
+        say(f"{layer:<14}{state}")
+    for finding in result.findings:
+        say(f"- {finding}")
+    page, *charts = result.files
+    say(
+        f"report        {page}: {result.days:,} days, {result.metrics:,} metrics, {result.size / 1e6:,.1f} MB"
+    )
+    if charts:
+        say(f"charts        {len(charts):,} files in {charts[0].parent}")
+    for text in result.missing:
+        complain(f"not in the report: {text}")
 
 
 def tell_demo(result: "DemoResult") -> None:

@@ -1,0 +1,145 @@
+"""What stands behind the charts: pools from the ledger, and the transactions of the worst days."""
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from reflow.amounts import plain
+from reflow.entities.pools import PoolReport
+from reflow.flows.catalog import control
+from reflow.report.figures import percent
+from reflow.report.frames import Frames
+
+_SHOWN: Final = 3
+"""Accounts told on each side of a transaction."""
+_CONTROL: Final = frozenset(metric.id for metric in control())
+_NUMBERS: Final = frozenset(metric.id for metric in control() if metric.unit != "native")
+"""Metrics whose parts are numbers, not satoshis."""
+_WAYS: Final = {
+    "exclude": "leaving it out",
+    "include": "counting it",
+    "other clock": "cutting days by the other clock, which moves it,",
+}
+
+
+class Part(NamedTuple):
+    """One transaction, or block, of a worst day."""
+
+    hash: str
+    """The txid, or the hash of a block."""
+    height: int
+    adds: str
+    """To the metric, in its unit."""
+    senders: str
+    """The accounts that it debits; empty for a block."""
+    receivers: str
+    closes: bool
+    """Whether it is one of those that would close the gap."""
+
+
+class WorstDay(NamedTuple):
+    """A day on which a metric is far off; numbers are text in the metric's unit."""
+
+    layer: int
+    metric: str
+    day: str
+    ours: str
+    vendor: str
+    difference: str
+    share: str
+    """Of the vendor's value; empty where that is 0."""
+    command: str
+    """The call that takes the day apart."""
+    told: str
+    """What the parts are, in a few words; empty without any."""
+    closing: str
+    """How the gap would close; empty if nothing was found."""
+    parts: list[Part]
+    """Those that would close the gap, then the largest."""
+
+
+class Evidence(NamedTuple):
+    """What a report has besides series."""
+
+    days: list[WorstDay]
+    pools: PoolReport | None
+    missing: list[str]
+    """What the report lacks, and how to get it, a sentence each."""
+
+
+def gather(frames: Frames, pools: PoolReport | None = None) -> Evidence:
+    """The worst days of the cross-check, and what is missing."""
+    worst = (frames.crosscheck or {}).get("worst", [])
+    return Evidence([_day(one) for one in worst], pools, list(_missing(frames, pools)))
+
+
+def _missing(frames: Frames, pools: PoolReport | None) -> Iterator[str]:
+    folder = frames.folder.name or "."
+    if frames.crosscheck is None:
+        yield (
+            "The vendor's series, so no verdict, no differences and no label coverage: run "
+            f"reflow crosscheck --metrics {folder} --vendor FILE --out {folder}, then this report again."
+        )
+    elif not any(one.get("largest") for one in frames.crosscheck.get("worst", [])):
+        yield "The transactions of the worst days: give the ledger and its labels to reflow crosscheck."
+    if frames.sweep is None:
+        yield "A ranking of methodologies: run reflow sweep, and name its folder with --sweep."
+    if pools is None:
+        yield "Pools: name the ledger with --ledger."
+
+
+def _day(told: dict[str, Any]) -> WorstDay:
+    metric, relative, closing = told["metric"], told.get("relative"), told.get("closing")
+    closers = [_part(metric, part, closes=True) for part in (closing or {}).get("parts", [])]
+    known = {part.hash for part in closers}
+    largest = [_part(metric, part, closes=False) for part in told.get("largest", [])]
+    return WorstDay(
+        layer=told["layer"],
+        metric=metric,
+        day=told["day"],
+        ours=told["ours"],
+        vendor=told["vendor"],
+        difference=told["difference"],
+        share="" if relative is None else percent(relative),
+        command=told.get("command", ""),
+        told=_told(metric, told.get("number"), len(largest)),
+        closing=_closing(closing) if closing else "",
+        parts=closers + [part for part in largest if part.hash not in known],
+    )
+
+
+def _told(metric: str, number: int | None, shown: int) -> str:
+    if number is None:
+        return ""
+    things = "block" if metric in _CONTROL else "transaction"
+    all_of_them = f"{number:,} {things}{'' if number == 1 else 's'} behind ours"
+    return f"{all_of_them}, the {shown} largest" if shown < number else all_of_them
+
+
+def _closing(closing: dict[str, Any]) -> str:
+    number, way = len(closing["parts"]), _WAYS.get(closing["way"], closing["way"])
+    way = way if number == 1 else way.replace(" it", " them")
+    rest = "closes the gap exactly" if closing["exact"] else f"leaves {closing['rest']} of the gap"
+    chance = f"; {closing['ways']:,} choices do as well" if closing.get("ways", 1) > 1 else ""
+    return f"{way[0].upper()}{way[1:]} {rest}{chance}."
+
+
+def _part(metric: str, told: dict[str, Any], *, closes: bool) -> Part:
+    return Part(
+        hash=told.get("txid") or told["hash"],
+        height=told["height"],
+        adds=str(told["adds"]) if metric in _NUMBERS else plain(int(told["adds"])),
+        senders=_parties(told.get("debits", [])),
+        receivers=_parties(told.get("credits", [])),
+        closes=closes,
+    )
+
+
+def _parties(told: list[dict[str, Any]]) -> str:
+    """Those that matter to the flow first, then by amount."""
+    order = sorted(told, key=lambda party: (not party.get("role"), -int(party["value"])))
+    names = [f"{party['address']} {plain(int(party['value']))}{_role(party)}" for party in order[:_SHOWN]]
+    return "; ".join(names) + (f"; {len(order) - _SHOWN:,} more" if len(order) > _SHOWN else "")
+
+
+def _role(party: dict[str, Any]) -> str:
+    return f" ({party['role']})" if party.get("role") else ""

@@ -1,0 +1,159 @@
+"""What each chart of the report shows: rows of exact text for tables and downloads, and the chart drawn from them."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, Literal, NamedTuple
+
+import polars as pl
+
+from reflow.flows.catalog import Metric, catalog
+from reflow.report.bins import binned, step_of
+from reflow.report.charts import Spec, heat_chart
+from reflow.report.frames import Frames
+from reflow.report.theme import Palette
+
+Kind = Literal["stack", "cells", "bars"]
+Cell = str | int | None
+
+DIFFERENCE: Final = ("≤ 0.1 %", "≤ 1 %", "≤ 10 %", "≤ 50 %", "> 50 %")
+_DIFFERENCE_LIMITS: Final = (0.001, 0.01, 0.1, 0.5)
+COVERAGE: Final = ("99 to 101 %", "95 to 99 %", "80 to 95 %", "50 to 80 %", "< 50 %", "> 101 %")
+_MOST_ROWS: Final = 60
+
+
+class Figure(NamedTuple):
+    """One chart with its table."""
+
+    id: str
+    title: str
+    note: str
+    kind: Kind
+    columns: dict[str, str]
+    """Field of the chart to the heading of its column; those that begin with `t` are days."""
+    rows: list[list[Cell]]
+    """Days as YYYY-MM-DD."""
+    draw: Callable[[Palette], Spec]
+    top: Sequence[str] = ()
+    """Entities with a colour of their own, of a stack."""
+
+    def records(self) -> list[dict[str, Cell | float]]:
+        """The rows as a chart takes them: days in milliseconds, numbers as numbers."""
+        return [
+            {name: _datum(name, cell) for name, cell in zip(self.columns, row, strict=True)}
+            for row in self.rows
+        ]
+
+
+def _datum(name: str, cell: Cell) -> Cell | float:
+    if name in ("t", "t2"):
+        return milliseconds(date.fromisoformat(str(cell)))
+    return float(cell) if name == "value" and cell is not None else cell
+
+
+def milliseconds(day: date) -> int:
+    """Since 1970, of a UTC day's midnight."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
+
+
+def metrics_of(frames: Frames) -> list[Metric]:
+    """The metrics of the run that the catalogue knows, in its order."""
+    there = set(frames.metrics["metric"].unique())
+    return [metric for metric in catalog(frames.run.get("exchanges", {})) if metric.id in there]
+
+
+def where_they_differ(frames: Frames) -> Figure | None:
+    """Metrics that are not the vendor's by time: the largest relative difference of each bin."""
+    if frames.comparison is None or frames.differences is None:
+        return None
+    order = frames.comparison.filter(pl.col("verdict") != "exact").sort("layer", "metric")["metric"].to_list()
+    follows = {
+        metric.id for metric in metrics_of(frames) if metric.unit == "USD" or metric.direction == "Net"
+    }
+    names = ([id_ for id_ in order if id_ not in follows] or order)[:_MOST_ROWS]
+    ours, vendor = pl.col("ours").cast(pl.Float64), pl.col("vendor").cast(pl.Float64)
+    relative = pl.when(vendor == 0).then(float("inf")).otherwise((ours - vendor).abs() / vendor.abs())
+    off = frames.differences.filter(pl.col("metric").is_in(names), pl.col("difference").cast(pl.Float64) != 0)
+    cells = (
+        _bins(frames, off.select("metric", "time", relative=relative))
+        .group_by("metric", "t", "t2")
+        .agg(pl.col("relative").max(), days=pl.len())
+        .sort("metric", "t")
+    )
+    rows: list[list[Cell]] = [
+        [metric, str(t), str(t2), _class(relative, _DIFFERENCE_LIMITS), percent(relative), days]
+        for metric, t, t2, relative, days in cells.iter_rows()
+    ]
+    note = "Largest difference of each period, as a share of the vendor's value. Blank: equal."
+    left = len(order) - len(names)
+    return Figure(
+        "differences",
+        "Where they differ",
+        note
+        + (
+            f" {left} more metrics differ, such as dollars and net flows, which follow from these: see the table below."
+            if left
+            else ""
+        ),
+        "cells",
+        {
+            "row": "metric",
+            "t": "from",
+            "t2": "before",
+            "class": "class",
+            "told": "largest",
+            "days": "days off",
+        },
+        rows,
+        lambda palette: heat_chart(palette.classes[1:], names, DIFFERENCE),
+    )
+
+
+def label_coverage(frames: Frames) -> Figure | None:
+    """What share of the vendor's exchange flows ours are, by exchange and time, as crosscheck found it."""
+    told = (frames.crosscheck or {}).get("coverage_over_time", [])
+    names = {metric.id: f"{metric.entity} {metric.direction.lower()}" for metric in metrics_of(frames)}
+    rows: list[list[Cell]] = [
+        [
+            names.get(one["metric"], one["metric"]),
+            one["first"],
+            str(date.fromisoformat(one["last"]) + timedelta(1)),
+            _coverage(one["ratio"]),
+            percent(one["ratio"]),
+            one["ours"],
+            one["vendor"],
+        ]
+        for one in told
+        if one["ratio"] is not None
+    ]
+    if not rows:
+        return None
+    shown = list(dict.fromkeys(str(row[0]) for row in rows))
+    return Figure(
+        "coverage",
+        "Label coverage",
+        "Our flow as a share of the vendor's, for each exchange and direction: what is missing, no label leads to.",
+        "cells",
+        {"row": "flow", "t": "from", "t2": "before", "class": "class"}
+        | {"told": "coverage", "ours": "ours", "vendor": "vendor"},
+        rows,
+        lambda palette: heat_chart((*palette.classes[:5], palette.ours), shown, COVERAGE),
+    )
+
+
+def _bins(frames: Frames, frame: pl.DataFrame) -> pl.DataFrame:
+    return binned(frame, step_of(*frames.span()))
+
+
+def _class(value: float, limits: Sequence[float]) -> int:
+    return sum(value > limit for limit in limits)
+
+
+def _coverage(ratio: float) -> int:
+    return 5 if ratio > 1.01 else sum(ratio < limit for limit in (0.99, 0.95, 0.8, 0.5))
+
+
+def percent(share: float) -> str:
+    """A share for people: four digits, or all before the point."""
+    if share == float("inf"):
+        return "∞"
+    return f"{100 * share:,.0f} %" if share >= 10 else f"{100 * share:.4g} %"

@@ -1,0 +1,143 @@
+"""Every chart as PNG and SVG, for papers: drawn without a browser, on white, in the colours of the light page."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import polars as pl
+import vl_convert
+
+from reflow.files import write_together
+from reflow.progress import Progress, silent
+from reflow.report.bins import binned, step_of
+from reflow.report.charts import Spec, difference_chart, metric_chart, stack_chart
+from reflow.report.evidence import Evidence
+from reflow.report.figures import metrics_of, milliseconds
+from reflow.report.frames import Frames
+from reflow.report.gallery import all_figures
+from reflow.report.stacks import stacks, strongest
+from reflow.report.theme import OTHERS, PAPER, config
+
+_FONT: Final = "Liberation Sans"
+"""Comes with vl-convert, so pictures do not depend on the fonts of a machine."""
+_WIDTH: Final = 720
+_SCALE: Final = 2
+
+Rows = list[dict[str, Any]]
+
+
+class Picture(NamedTuple):
+    """A chart with its data, to be drawn."""
+
+    name: str
+    """Of the files, without the ending."""
+    title: str
+    subtitle: str
+    parts: list[tuple[Spec, Rows]]
+    """One chart, or several below each other."""
+
+
+def write_pictures(every: Sequence[Picture], folder: str | Path, progress: Progress = silent) -> list[Path]:
+    """Write NAME.svg and NAME.png for each picture; gives their paths. Raises OutputError."""
+    writers: dict[str, Callable[[Path], None]] = {}
+    for number, picture in enumerate(every):
+        progress("charts", number, len(every))
+        svg = _numbered(vl_convert.vegalite_to_svg(specification(picture)))
+        png = vl_convert.svg_to_png(svg, scale=_SCALE)
+        writers[f"{picture.name}.svg"] = partial(_write, svg.encode())
+        writers[f"{picture.name}.png"] = partial(_write, png)
+    progress("charts", len(every), len(every))
+    return write_together(folder, writers)
+
+
+def _numbered(svg: str) -> str:
+    """The picture with its clips and gradients numbered from 0: Vega counts on from one picture to the next."""
+    ids: dict[str, str] = {}
+    return re.sub(
+        r"\b(clip|gradient)_?\d+\b", lambda found: ids.setdefault(found[0], f"{found[1]}{len(ids)}"), svg
+    )
+
+
+def _write(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
+
+
+def pictures(frames: Frames, evidence: Evidence) -> Iterator[Picture]:
+    """Those of the page, each flow by exchange, and each metric: the compared ones, or without a cross-check all."""
+    for figure in all_figures(frames, evidence):
+        if figure.rows:
+            yield Picture(figure.id, figure.title, figure.note, [(figure.draw(PAPER), figure.records())])
+    yield from _stacks(frames)
+    yield from _metrics(frames)
+
+
+def specification(picture: Picture) -> Spec:
+    """The chart as one Vega-Lite specification with its data and its looks."""
+    datasets = {f"rows{number}": rows for number, (_, rows) in enumerate(picture.parts)}
+    charts = [
+        {key: value for key, value in spec.items() if key not in ("$schema", "autosize")}
+        | {"data": {"name": f"rows{number}"}, "width": _WIDTH}
+        for number, (spec, _) in enumerate(picture.parts)
+    ]
+    return {
+        "$schema": picture.parts[0][0]["$schema"],
+        "title": {"text": picture.title, "subtitle": picture.subtitle},
+        "vconcat": charts,
+        "datasets": datasets,
+        "padding": 16,
+        "config": config(PAPER, _FONT) | {"background": "white"},
+    }
+
+
+def _stacks(frames: Frames) -> Iterator[Picture]:
+    top, step = strongest(frames), step_of(*frames.span())
+    for stack in stacks(metrics_of(frames)):
+        codes = {id_: code for code, id_ in stack["members"].items()}
+        flows = frames.metrics.filter(pl.col("metric").is_in(list(codes)), pl.col("value").is_not_null())
+        entity = pl.col("metric").replace_strict(codes, return_dtype=pl.String)
+        shown = pl.when(entity.is_in(top)).then(entity).otherwise(pl.lit(OTHERS)).alias("entity")
+        sums = binned(flows, step).group_by("t", "t2", shown).agg(pl.col("value").sum()).sort("t", "entity")
+        rows = [_stacked(row, top) for row in sums.iter_rows(named=True)]
+        name = "by-exchange-" + stack["title"].lower().replace(",", "").replace(" ", "-")
+        yield Picture(name, stack["title"], "Ours, native units", [(stack_chart(PAPER, top), rows)])
+
+
+def _stacked(row: dict[str, Any], top: list[str]) -> dict[str, Any]:
+    entity = row["entity"]
+    order = top.index(entity) if entity in top else len(top)
+    days = {"t": milliseconds(row["t"]), "t2": milliseconds(row["t2"])}
+    return days | {"entity": entity, "value": float(row["value"]), "order": order}
+
+
+def _metrics(frames: Frames) -> Iterator[Picture]:
+    theirs = frames.differences
+    ids = [metric.id for metric in metrics_of(frames)]
+    known = {metric.id: metric.definition for metric in metrics_of(frames)}
+    compared = set(theirs["metric"].unique()) if theirs is not None else set()
+    for id_ in (id_ for id_ in ids if id_ in compared or theirs is None):
+        ours = frames.metrics.filter(pl.col("metric") == id_)
+        if theirs is None:
+            rows = _rows(ours.select("time", ours=pl.col("value")).iter_rows(named=True))
+            yield Picture(id_, id_, known[id_], [(metric_chart(PAPER, compared=False), rows)])
+        else:
+            both = ours.select("time", ours=pl.col("value")).join(
+                theirs.filter(pl.col("metric") == id_).select("time", "vendor", "difference"),
+                on="time",
+                how="left",
+                maintain_order="left",
+            )
+            rows = _rows(both.iter_rows(named=True))
+            gaps = [row for row in rows if row["difference"] is not None]
+            yield Picture(
+                id_, id_, known[id_], [(metric_chart(PAPER), rows), (difference_chart(PAPER), gaps)]
+            )
+
+
+def _rows(rows: Iterable[dict[str, Any]]) -> Rows:
+    return [
+        {name: None if cell is None else float(cell) for name, cell in row.items() if name != "time"}
+        | {"t": milliseconds(row["time"])}
+        for row in rows
+    ]

@@ -1,0 +1,125 @@
+"""The verdict in words and by layer, from crosscheck.json; without a cross-check, what is missing."""
+
+import shlex
+from typing import Any, Final, Literal, NamedTuple
+
+from reflow.report.frames import Frames
+
+State = Literal["pass", "fail", "none"]
+
+LAYERS: Final = (
+    (1, "Ledger", "Is our ledger the vendor's ledger? Control metrics must be exact."),
+    (2, "Labels", "How complete are our labels? Exchange flows."),
+    (3, "Definition", "Is the definition the vendor's? Miner flows."),
+)
+"""Number, name and question of each, in the order in which they are to be read."""
+
+
+class Layer(NamedTuple):
+    """One of the three layers."""
+
+    name: str
+    question: str
+    state: State
+    word: str
+    """The state in a word or two: colour alone tells nobody enough."""
+    agreement: str
+    """How many metrics agree, how many days are off."""
+    text: str
+
+
+class Finding(NamedTuple):
+    """One thing that explains differences."""
+
+    title: str
+    text: str
+    metric: str
+    """Where to see it; empty for nowhere in particular."""
+    day: str
+
+
+class Verdict(NamedTuple):
+    """What the top of the report says."""
+
+    state: State
+    headline: str
+    detail: str
+    command: str
+    """The cross-check to run, if there was none."""
+    layers: list[Layer]
+    findings: list[Finding]
+
+
+_STATES: Final[dict[str, State]] = {"holds": "pass", "breaks": "fail"}
+_TITLES: Final = {
+    "clock": "Another clock",
+    "day_shift": "Days moved",
+    "start_value": "Another start",
+    "unit": "Another unit",
+    "ledger": "Another ledger",
+    "labels": "Labels",
+    "transaction": "One transaction",
+    "prices": "Prices",
+    "definition": "Definition",
+}
+_AGREED: Final = {
+    1: "The ledger differs from the vendor's",
+    2: "The ledger is the vendor's; exchange flows differ",
+    3: "Ledger and labels agree; miner flows differ",
+}
+"""What the layer that breaks first says about those below it."""
+
+
+def verdict(frames: Frames) -> Verdict:
+    """What to read first."""
+    if frames.crosscheck is None:
+        return _not_compared(frames)
+    told = frames.crosscheck
+    layers = [_layer(number, name, question, told["layers"]) for number, name, question in LAYERS]
+    breaks = told["verdict"].get("breaks_first")
+    whole: State = "fail" if breaks else "pass" if all(layer.state == "pass" for layer in layers) else "none"
+    findings = [_finding(one) for one in told.get("findings", [])]
+    return Verdict(whole, _headline(breaks, layers, told), _detail(told, findings), "", layers, findings)
+
+
+def _not_compared(frames: Frames) -> Verdict:
+    layers = [Layer(name, question, "none", "not checked", "", "") for _, name, question in LAYERS]
+    folder = shlex.quote(str(frames.folder.name or "."))
+    command = f"reflow crosscheck --metrics {folder} --vendor FILE --out {folder}"
+    return Verdict("none", "Our series alone, not compared with the vendor's", "", command, layers, [])
+
+
+def _layer(number: int, name: str, question: str, told: list[dict[str, Any]]) -> Layer:
+    found = next((one for one in told if one.get("layer") == number), {})
+    status = str(found.get("status", "not compared"))
+    count = f"{found['agreeing']:,} of {found['metrics']:,} metrics agree" if found.get("metrics") else ""
+    if found.get("days"):
+        count += f", {found['days_off']:,} of {found['days']:,} days off"
+    return Layer(name, question, _STATES.get(status, "none"), status, count, str(found.get("text", "")))
+
+
+def _headline(breaks: int | None, layers: list[Layer], told: dict[str, Any]) -> str:
+    if breaks is None:
+        agree = all(layer.state == "pass" for layer in layers)
+        return "Ours and the vendor's series agree" if agree else "No difference in what could be compared"
+    found = next(one for one in told["layers"] if one["layer"] == breaks)
+    return f"{_AGREED[breaks]} on {found['days_off']:,} of {found['days']:,} days"
+
+
+def _detail(told: dict[str, Any], findings: list[Finding]) -> str:
+    failed = told["verdict"].get("failed", [])
+    number = len(findings)
+    things = "One thing explains" if number == 1 else f"{number} things explain"
+    sentences = [f"{things} the differences; they are named below." if number else ""]
+    if failed:
+        sentences.append(
+            f"Required, and off: {', '.join(failed[:6])}{' and more' if len(failed) > 6 else ''}."
+        )
+    return " ".join(filter(None, sentences))
+
+
+def _finding(told: dict[str, Any]) -> Finding:
+    title = _TITLES.get(told["kind"], told["kind"]) + (f" ({told['entity']})" if told["entity"] else "")
+    metric = told["metrics"][0] if told["metrics"] else ""
+    day = told["days"][0] if told["days"] else ""
+    return Finding(f"{title}.", f"{told['text']} {told['advice']}", metric, day)
