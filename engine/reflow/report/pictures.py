@@ -1,7 +1,7 @@
 """Every chart as PNG and SVG, for papers: drawn without a browser, on white, in the colours of the light page."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -112,32 +112,29 @@ def _stacked(row: dict[str, Any], top: list[str]) -> dict[str, Any]:
 
 
 def _metrics(frames: Frames) -> Iterator[Picture]:
-    theirs = frames.differences
-    ids = [metric.id for metric in metrics_of(frames)]
-    known = {metric.id: metric.definition for metric in metrics_of(frames)}
-    compared = set(theirs["metric"].unique()) if theirs is not None else set()
-    for id_ in (id_ for id_ in ids if id_ in compared or theirs is None):
-        ours = frames.metrics.filter(pl.col("metric") == id_)
+    value, gap = metric_chart(PAPER, compared=frames.differences is not None), difference_chart(PAPER)
+    ours = _by_metric(frames.metrics)
+    theirs = None if frames.differences is None else _by_metric(frames.differences)
+    for metric in metrics_of(frames):
+        series = ours[metric.id].select("time", ours=pl.col("value"))
         if theirs is None:
-            rows = _rows(ours.select("time", ours=pl.col("value")).iter_rows(named=True))
-            yield Picture(id_, id_, known[id_], [(metric_chart(PAPER, compared=False), rows)])
+            parts = [(value, _rows(series))]
+        elif metric.id in theirs:
+            vendor = theirs[metric.id].select("time", "vendor", "difference")
+            rows = _rows(series.join(vendor, on="time", how="left", maintain_order="left"))
+            parts = [(value, rows), (gap, [row for row in rows if row["difference"] is not None])]
         else:
-            both = ours.select("time", ours=pl.col("value")).join(
-                theirs.filter(pl.col("metric") == id_).select("time", "vendor", "difference"),
-                on="time",
-                how="left",
-                maintain_order="left",
-            )
-            rows = _rows(both.iter_rows(named=True))
-            gaps = [row for row in rows if row["difference"] is not None]
-            yield Picture(
-                id_, id_, known[id_], [(metric_chart(PAPER), rows), (difference_chart(PAPER), gaps)]
-            )
+            continue
+        yield Picture(metric.id, metric.id, metric.definition, parts)
 
 
-def _rows(rows: Iterable[dict[str, Any]]) -> Rows:
+def _by_metric(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    return {str(name[0]): one for name, one in frame.partition_by("metric", as_dict=True).items()}
+
+
+def _rows(series: pl.DataFrame) -> Rows:
     return [
         {name: None if cell is None else float(cell) for name, cell in row.items() if name != "time"}
         | {"t": milliseconds(row["time"])}
-        for row in rows
+        for row in series.iter_rows(named=True)
     ]
