@@ -12,7 +12,7 @@ from reflow.flows.values import Values
 
 REASONS: Final[dict[str, str]] = {
     "unknown": "not in the catalogue, or of an exchange without a label",
-    "not asked for": "not asked for, as USD is not unless it is named",
+    "not asked for": "not asked for (USD is compared only if it is named)",
     "no day": "the vendor has no value on any complete day of the ledger",
     "not computed": "we have no value on the vendor's days: no label or no price",
 }
