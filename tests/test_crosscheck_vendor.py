@@ -207,6 +207,7 @@ def test_json_numbers_keep_their_digits(tmp_path: Path) -> None:
         ('{"time": "2021-02-28", "A": true}', "row 1: A 'True', expected a number"),
         ('{"time": "2021-02-28", "A": "1"}\n{"time": ', "line 2: not JSON"),
         ('{"error": {"type": "forbidden", "message": "no"}}', "the vendor's error instead of series"),
+        ("[" * 200_000, "line 1: JSON nested too deeply"),
         ("PAR1 but no more", "not a Parquet file"),
         ("time,A\n2021-02-28,\xff\n", "vendor.csv: neither CSV in UTF-8 nor JSON nor Parquet"),
     ],

@@ -10,6 +10,7 @@ from reflow.crosscheck.board import Board, board
 from reflow.crosscheck.compare import CONTROL, EXACTLY, Comparison, Tolerance, compare
 from reflow.crosscheck.coverage import Coverage, coverage, coverage_over_time
 from reflow.crosscheck.drill import Drilled, control_metrics, drill, other_clock
+from reflow.crosscheck.findings import Finding
 from reflow.crosscheck.layers import Diagnosis, diagnose
 from reflow.crosscheck.results import Results
 from reflow.crosscheck.series import Table
@@ -18,7 +19,7 @@ from reflow.crosscheck.worst import Worst, worst_days
 from reflow.entities.labels import read_labels
 from reflow.errors import ResultsError, VendorError
 from reflow.flows.explain import Cells, open_cells
-from reflow.flows.methodology import Methodology
+from reflow.flows.methodology import ALLOWED, Methodology
 from reflow.ledger.ledger import Ledger
 from reflow.progress import Progress, silent
 
@@ -91,6 +92,8 @@ def cross_check(
     everything = board(ours, vendor.table, settings.tolerance, first=settings.first, last=settings.last)
     diagnosis = diagnose(everything, None if cells is None else _under_other_clock(cells))
     worst = worst_days(everything, diagnosis.findings, settings.worst)
+    drilled = [] if cells is None else _drill(cells, worst, progress)
+    diagnosis = diagnosis._replace(findings=[_named(finding, drilled) for finding in diagnosis.findings])
     required = _required(vendor, settings.require, known)
     off = {one.metric for one in known if one.verdict == "off"}
     days = {one.metric for one in known}
@@ -104,7 +107,7 @@ def cross_check(
         coverage=coverage(everything),
         coverage_over_time=coverage_over_time(everything),
         worst=worst,
-        drilled=[] if cells is None else _drill(cells, worst, progress),
+        drilled=drilled,
         required=required,
         failed=[id_ for id_ in required if id_ in off],
         not_compared=[id_ for id_ in ours if id_ not in days],
@@ -131,10 +134,13 @@ def open_origin(
 
 
 def methodology_of(results: Results) -> Methodology:
-    """The methodology that run.json tells."""
-    return Methodology(
-        **{name: value for name, value in results.run["methodology"].items() if name != "name"}
-    )
+    """The methodology that run.json tells; raises ResultsError where it tells none."""
+    told = {name: value for name, value in results.run["methodology"].items() if name != "name"}
+    if set(told) != set(ALLOWED):
+        raise ResultsError(
+            f"{results.folder / 'run.json'}: no whole methodology, expected {', '.join(ALLOWED)}"
+        )
+    return Methodology(**told)
 
 
 def check_origin(results: Results, cells: Cells) -> None:
@@ -165,6 +171,19 @@ def _drill(cells: Cells, worst: list[Worst], progress: Progress) -> list[Drilled
             found.append(told)
     progress("drill", len(worst), len(worst))
     return found
+
+
+def _named(finding: Finding, drilled: list[Drilled]) -> Finding:
+    """A finding of a single day with the transactions that close its gap, where they are found."""
+    if finding.kind != "transaction":
+        return finding
+    for one in drilled:
+        cell, closer = one.worst.cell, one.closer
+        same = cell.metric in finding.metrics and [cell.day] == finding.days
+        if same and closer is not None and closer.exact:
+            named = ", ".join(f"{part['txid']} (height {part['height']:,})" for part in closer.parts)
+            return finding._replace(text=f"{finding.text} Exactly that much: {named}.")
+    return finding
 
 
 def _check_overlap(results: Results, vendor: Vendor, compared: list[Comparison]) -> None:

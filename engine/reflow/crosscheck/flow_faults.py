@@ -186,10 +186,10 @@ def _single_day(board: Board, day: date, found: list[Difference], layer: Layer) 
     metrics = [one.metric for one in found]
     gap = first.difference
     entity = board.metrics[first.metric].entity
-    lacking = "the vendor's" if gap > 0 else "ours"
+    lacking = "the vendor lacks" if gap > 0 else "we lack"
     text = (
         f"{day}: {first.metric} is {first.ours:f} here and {first.vendor:f} at the vendor's, while it agrees on "
-        f"other days: {lacking} lacks {gap.copy_abs():f}, one transaction or a few."
+        f"other days: {lacking} {gap.copy_abs():f}, one transaction or a few."
     )
     advice = f"Look at `reflow explain` of {first.metric} on {day}, and at the transactions that would close the gap."
     return Finding("transaction", layer, entity, metrics, [day], None, gap, text, advice)

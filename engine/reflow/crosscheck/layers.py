@@ -134,6 +134,6 @@ _UNKNOWN: Final[dict[Layer, str]] = {
 
 def _verdict(layers: list[LayerVerdict], breaks: Layer | None) -> str:
     if breaks is None:
-        held = [f"layer {one.layer}" for one in layers if one.status == "holds"]
-        return f"No difference: {', '.join(held) or 'nothing'} agrees with the vendor's series."
+        held = [one.title for one in layers if one.status == "holds"]
+        return f"No difference where both can be compared: {' and '.join(held) or 'nothing'}."
     return f"Layer {breaks} ({TITLES[breaks]}) breaks first: {_BREAKS[breaks]}."

@@ -118,6 +118,8 @@ def _json_documents(file: Path) -> Iterator[tuple[str, Any]]:
             document, place = decoder.raw_decode(text, place)
         except json.JSONDecodeError as error:
             raise VendorError(f"{file}, line {error.lineno}: not JSON: {error.msg}") from None
+        except RecursionError:
+            raise VendorError(f"{file}, line {line}: JSON nested too deeply for series") from None
         yield f"line {line}", document
         place = _skip_blank(text, place)
 
