@@ -121,12 +121,11 @@ def results(
     return folder
 
 
-def known_values(factor: int = 1) -> dict[str, list[int | None]]:
+def known_values(factor: int = 1) -> dict[str, Sequence[int | None]]:
     """Values of DAYS days: whole and broken numbers, zeros, a gap, a metric that begins late, one without any value."""
     late: list[int | None] = [None] * 20
-    blocks: list[int | None] = [*[2 * SCALE] * 4, 0, *[3 * SCALE] * (DAYS - 5)]
     return {
-        "BlkCnt": blocks,
+        "BlkCnt": [2 * SCALE] * 4 + [0] + [3 * SCALE] * (DAYS - 5),
         "FlowMinerIn0HopAllExNtv": [factor * (n * SCALE + n) for n in range(DAYS)],
         "FlowMinerIn0HopAllExUSD": [factor * 12_345_678_900_000_000 * n for n in range(DAYS)],
         "FlowMinerNet1HopAllNtv": [-factor * 150_000_000 if n != 7 else None for n in range(DAYS)],
