@@ -1,14 +1,19 @@
 """What cannot be answered: bad parameters of every kind, bounds, keys; always in the vendor's form, never a 500."""
 
 import json
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from command import run
+from reflow.errors import ReflowError
+from reflow.serve.explaining import Sources
+from reflow.serve.server import serve
 from serving import SERIES, Reply, Server, known_values, results, serving
 
 EX = "FlowMinerIn0HopAllExNtv"
@@ -191,24 +196,31 @@ def test_the_key_is_asked_for_where_figures_are(tmp_path: Path) -> None:
         assert "api_key=" in server.raw(f"{SERIES}?{GOOD}&page_size=1&api_key={good}").json()["next_page_url"]
 
 
-def test_the_command_line_tells_what_is_wrong(tmp_path: Path) -> None:
+def test_what_keeps_a_server_from_starting_is_told(tmp_path: Path) -> None:
     folder = results(tmp_path / "good", known_values())
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        fails(folder, "--port", taken.getsockname()[1], expected="cannot listen on 127.0.0.1")
-    fails(folder, "--host", "no.such.host.invalid", expected="cannot listen on no.such.host.invalid")
-    fails(tmp_path / "none", expected="no run.json there")
-    fails(folder, "--vendor", tmp_path / "none.csv", expected="cannot read the vendor's series")
-    fails(folder, "--ledger", tmp_path / "no.duckdb", "--labels", tmp_path / "no.csv", expected="no.duckdb")
-    (tmp_path / "bad").mkdir()
+        done = run("serve", folder, "--port", taken.getsockname()[1])
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert "reflow: cannot listen on 127.0.0.1" in done.stderr
+    fails("cannot listen on no.such.host.invalid", folder, host="no.such.host.invalid")
+    fails("no run.json there", tmp_path / "none")
+    fails("cannot read the vendor's series", folder, vendor=tmp_path / "none.csv")
+    fails("no.duckdb", folder, sources=Sources(tmp_path / "no.duckdb", (tmp_path / "no.csv",)))
+    shutil.copytree(folder, tmp_path / "bad")
     (tmp_path / "bad" / "metrics.parquet").write_bytes(b"PAR1 and nothing else")
-    (tmp_path / "bad" / "run.json").write_text((folder / "run.json").read_text())
-    fails(tmp_path / "bad", expected="cannot read the recomputation")
-    (tmp_path / "good" / "run.json").write_text(
-        json.dumps({"methodology": {"name": "reference"}, "metrics": 1})
-    )
-    fails(folder, expected="of different runs")
+    fails("cannot read the recomputation", tmp_path / "bad")
+    (folder / "run.json").write_text(json.dumps({"methodology": {"name": "reference"}, "metrics": 1}))
+    fails("of different runs", folder)
+
+
+def fails(message: str, folder: Path, **options: Any) -> None:
+    with pytest.raises(ReflowError, match=message):
+        serve(folder, port=0, **options)
+
+
+def test_wrong_usage(tmp_path: Path) -> None:
     for wrong in (("--ledger", "x"), ("--labels", "x"), ("--api-key-env", "NOT_SET"), ("--port", "70000")):
-        assert run("serve", folder, *wrong).returncode == 2
+        assert run("serve", tmp_path, *wrong).returncode == 2
 
 
 def test_a_missing_library_is_named(tmp_path: Path) -> None:
@@ -218,10 +230,3 @@ def test_a_missing_library_is_named(tmp_path: Path) -> None:
     done = run("serve", tmp_path, PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[1] / 'engine'}")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "reflow: no uvicorn here, install it with: pip install 'reflow[serve]'\n"
-
-
-def fails(*args: object, expected: str) -> None:
-    done = run("serve", *args)
-    assert (done.returncode, done.stdout) == (1, ""), done.stderr
-    assert expected in done.stderr
-    assert done.stderr.count("\n") == 1

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_pages_go_on_as_they_began(tmp_path: Path) -> None:
         assert newest(server) == "58.00000058"
         rest = server.series(EX, page_size=20, next_page_token=first["next_page_token"])
         rows = rest["data"] + first["data"]
-        assert [row[EX] for row in rows] == [f"{n}.{n:08d}" if n else "0" for n in range(DAYS)]
+        assert [Decimal(row[EX]) for row in rows] == [n + Decimal(n).scaleb(-8) for n in range(DAYS)]
         for factor in range(3, 8):  # more than are kept
             replace(tmp_path, factor)
             newest(server)

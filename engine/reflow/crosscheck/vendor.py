@@ -18,7 +18,7 @@ from reflow.crosscheck import cells
 from reflow.crosscheck.series import Table
 from reflow.crosscheck.tables import Row, open_table
 from reflow.errors import VendorError
-from reflow.flows.output import ASSET
+from reflow.flows.catalog import ASSET
 
 _STATUS: Final = ("-status", "-status-time")
 _LONG: Final = frozenset({"metric", "value"})

@@ -13,6 +13,8 @@ from reflow.errors import MetricError
 
 Unit = Literal["native", "USD", "count", "bytes", "ratio"]
 
+ASSET: Final = "btc"
+"""The asset that all metrics are of, as the vendor writes it."""
 EX: Final = "Ex"
 """Entity code for all exchanges as one set."""
 INCL: Final = "ExIncl"

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 
 import reflow
 from reflow.files import write_together
+from reflow.flows.catalog import ASSET as ASSET
 from reflow.flows.recompute import Recomputation
 from reflow.flows.values import Values, plain
 
-ASSET: Final = "btc"
 _DECIMAL: Final = pa.decimal128(38, 8)
 _SCHEMA: Final = pa.schema(
     [("asset", pa.string()), ("time", pa.date32()), ("metric", pa.string()), ("value", _DECIMAL)]

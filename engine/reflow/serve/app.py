@@ -89,7 +89,7 @@ def _front(site: Site, app: ASGIApp) -> ASGIApp:
     too_long = plain(of_problem(Problem(414, "uri_too_long", told)))
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
-        if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URL:
+        if len(scope["raw_path"]) + 1 + len(scope["query_string"]) > LONGEST_URL:
             return await too_long(scope, receive, send)
         kept = site.kept(key_of(scope)) if scope["method"] == "GET" else None
         if kept is None:

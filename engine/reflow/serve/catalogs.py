@@ -2,8 +2,7 @@
 
 from typing import Any, Final
 
-from reflow.flows.catalog import Metric, catalog
-from reflow.flows.output import ASSET
+from reflow.flows.catalog import ASSET, Metric, catalog
 from reflow.serve import parameters
 from reflow.serve.answer import Answer, of_json
 from reflow.serve.call import API_KEY, COMMON, METHODOLOGY, PAGING, PRETTY, Call, Endpoint, expand, of_items

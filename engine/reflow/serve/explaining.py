@@ -2,19 +2,18 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from reflow.entities.labels import Labels, read_labels
 from reflow.errors import LedgerError, MetricError, ReflowError
-from reflow.flows.explain import explain
 from reflow.flows.methodology import Methodology
-from reflow.flows.prices import read_prices
-from reflow.ledger.ledger import Ledger
-from reflow.ledger.scripts import Origin
 from reflow.serve import parameters
 from reflow.serve.answer import Answer, of_json
 from reflow.serve.call import COMMON, Call, Endpoint
 from reflow.serve.problem import Problem, bad_parameter, not_supported
+
+if TYPE_CHECKING:  # what reads a ledger takes a second to load; most servers need none
+    from reflow.entities.labels import Labels
+    from reflow.ledger.ledger import Ledger
 
 
 class Sources(NamedTuple):
@@ -36,6 +35,8 @@ class Explainer:
     def check(self) -> None:
         """Read ledger, labels and prices once. Raises ReflowError if one of them cannot be read."""
         if self._sources is not None:
+            from reflow.ledger.ledger import Ledger
+
             with Ledger.open(self._sources.ledger, read_only=True) as ledger:
                 self._read_labels(self._sources, ledger)
             self._read_prices(self._sources)
@@ -60,6 +61,9 @@ class Explainer:
         return of_json(told, pretty=call.values["pretty"])
 
     def _explain(self, sources: Sources, call: Call, metric: str, day: date) -> dict[str, Any]:
+        from reflow.flows.explain import explain
+        from reflow.ledger.ledger import Ledger
+
         assert call.snapshot.run is not None
         chosen = {k: v for k, v in call.snapshot.run["methodology"].items() if k != "name"}
         with Ledger.open(sources.ledger, read_only=True) as ledger:
@@ -70,7 +74,6 @@ class Explainer:
                 day,
                 prices=self._read_prices(sources),
                 methodology=Methodology(**chosen),
-                origin=Origin(),
                 limit=call.values["limit"],
             )
         told = found.facts() | {"methodology": call.snapshot.name, "published": _published(call, metric, day)}
@@ -78,8 +81,10 @@ class Explainer:
             told["warnings"] = [*told["warnings"], _DIFFERS]
         return told
 
-    def _read_labels(self, sources: Sources, ledger: Ledger) -> Labels:
+    def _read_labels(self, sources: Sources, ledger: "Ledger") -> "Labels":
         """The labels, read again only when a file has changed."""
+        from reflow.entities.labels import read_labels
+
         state = (
             ledger.network.name,
             tuple(path.stat().st_mtime_ns for path in sources.labels if path.exists()),
@@ -90,6 +95,8 @@ class Explainer:
         return self._labels[1]
 
     def _read_prices(self, sources: Sources) -> Any:
+        from reflow.flows.prices import read_prices
+
         return read_prices(sources.prices) if sources.prices else None
 
     def endpoint(self) -> Endpoint:

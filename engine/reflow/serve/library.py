@@ -59,15 +59,23 @@ class Library:
         self._lock = RLock()
         self._listed = dict[str, Shelf]()
         self._found, self._looked = frozenset[Path](), 0.0
+        try:
+            self._open_all()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open_all(self) -> None:
         if not self._sources():
-            read_run(folder)  # tells what is missing
-            raise ResultsError(f"{folder}: no metrics.parquet there, expected what recompute writes")
+            read_run(self._folder)  # tells what is missing
+            raise ResultsError(f"{self._folder}: no metrics.parquet there, expected what recompute writes")
         self.all(strict=True)
 
     def close(self) -> None:
         """Let go of all files."""
         with self._lock:
             self._shelves.clear()
+            self._listed.clear()
             self._replaced.clear()
             self._own.cleanup()
 

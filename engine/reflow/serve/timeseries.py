@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, Final
 
-from reflow.flows.output import ASSET
+from reflow.flows.catalog import ASSET
 from reflow.serve import parameters
 from reflow.serve.answer import CSV, JSON, NDJSON, Answer, page_of_rows
 from reflow.serve.call import COMMON, PAGING, Call, Endpoint, expand, paging_from

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reflow.crosscheck.vendor import read_vendor
-from reflow.flows.output import ASSET
+from reflow.flows.catalog import ASSET
 
 _SCHEMA: Final = pa.schema(
     [("asset", pa.string()), ("time", pa.date32()), ("metric", pa.string()), ("value", pa.string())]
