@@ -18,6 +18,7 @@ from serving import Server, serving
 OUT, IN = "FlowMinerOut1HopAllExNtv", "FlowMinerIn1HopAllExNtv"
 DAY = "2020-01-20"
 KEY = "key of the page"
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
@@ -114,12 +115,12 @@ def test_a_visitor_chooses_metrics_and_sees_the_transactions_of_a_day(
         expect(charts(page)).to_have_count(2)
         expect(page.locator("#status")).to_contain_text("2020-01-01 to ")
         expect(page.locator("#key-label")).to_be_hidden()
-        page.get_by_label("FlowInExNtv").check()
+        page.get_by_role("checkbox", name="FlowInExNtv").check()
         expect(charts(page)).to_have_count(3)
         page.get_by_label("Exchange").select_option("BNB")
-        expect(page.get_by_label("FlowMinerOut1HopAllBNBNtv")).to_be_checked()
+        expect(page.get_by_role("checkbox", name="FlowMinerOut1HopAllBNBNtv")).to_be_checked()
         page.get_by_label("Exchange").select_option("Ex")
-        expect(page.get_by_label(OUT)).to_be_checked()
+        expect(page.get_by_role("checkbox", name=OUT)).to_be_checked()
         chart = page.locator(f"figure[data-metric={OUT}] .chart")
         expect(chart.locator("path[stroke-dasharray='5,4']")).to_have_count(1)
         chart.hover(position={"x": 300, "y": 80})

@@ -45,11 +45,12 @@ class Explainer:
         """The cell with its parts. Raises Problem: 400, 501 without sources, 503 while the ledger is locked."""
         if self._sources is None:
             raise Problem(501, "not_implemented", "Started without --ledger and --labels, it cannot explain.")
-        metric, day = call.values["metric"], _day(call)
-        if metric not in call.snapshot.spans:
-            raise not_supported("metric", metric)
+        metric = call.values["metric"]
         if call.snapshot.run is None:
             raise not_supported("methodology", call.snapshot.name)
+        if metric not in call.snapshot.spans:
+            raise not_supported("metric", metric)
+        day = _day(call)
         try:
             told = self._explain(self._sources, call, metric, day)
         except MetricError as error:
@@ -101,9 +102,8 @@ class Explainer:
 
     def endpoint(self) -> Endpoint:
         """GET /explain."""
-        return Endpoint(
-            "/explain", _PARAMETERS, self.respond, "The transactions behind a cell", "Explanation"
-        )
+        said = "The transactions behind a cell"
+        return Endpoint("/explain", _PARAMETERS, self.respond, said, "Explanation", is_kept=False)
 
 
 def _day(call: Call) -> date:
