@@ -3,19 +3,34 @@
 Ingest and recompute are timed as whole commands, start-up included, with every check on.
 """
 
+import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from figures import Bench, Chain, add_figure, add_size, run_reflow
+from generate import CODES
 from reflow.blocks.batch import RawBatch
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.decode import decode
+from reflow.entities.clusters import find_exchange_accounts
+from reflow.entities.labels import SCHEMA, read_labels
+from reflow.flows.methodology import ALLOWED, Methodology
+from reflow.flows.recompute import recompute_each
 from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
 
 DECODE_BYTES = 64 << 20
+
+GRID = ("one_hop", "membership", "exchange_accounts_as_miners", "sender")
+
+_SOME_SIGNERS = """
+    SELECT account FROM (SELECT DISTINCT account FROM debit WHERE tx < (SELECT max(tx) // 5 FROM debit))
+    ORDER BY hash(account) LIMIT 40
+"""
 
 
 @pytest.fixture
@@ -70,9 +85,45 @@ def test_one_more_day(benchmark: Bench, chain: Chain, tmp_path: Path) -> None:
 
 def test_recompute(measure: Callable[..., int], chain: Chain, ledger: Path, tmp_path: Path) -> None:
     """Every metric of the catalogue for the generator's labels, closure included."""
+    out = tmp_path / "out"
+    rows = chain.row_count
     measure(
-        f"recompute {chain.row_count / 1e6:,.1f} M debits and credits",
-        chain.row_count,
+        f"recompute {rows / 1e6:,.1f} M debits and credits",
+        rows,
         "rows",
-        ["recompute", ledger, "--labels", chain.folder / "labels.csv", "--out", tmp_path / "out"],
+        ["recompute", ledger, "--labels", chain.folder / "labels.csv", "--out", out],
     )
+    seconds = json.loads((out / "run.json").read_text())["seconds"]
+    add_figure("  of the last run: closure", seconds["closure"], rows, "rows")
+    add_figure(
+        "  of the last run: all but the closure", sum(seconds.values()) - seconds["closure"], rows, "rows"
+    )
+
+
+@pytest.mark.parametrize("labels", ["few", "many"])
+def test_closure(benchmark: Bench, chain: Chain, ledger: Path, labels: str) -> None:
+    """The closure on its own: from the labels of the generator, and from users' accounts, with which it gets far."""
+    with Ledger.open(ledger, read_only=True) as opened:
+        owners = read_labels([chain.folder / "labels.csv"], opened.network)
+        if labels == "many":
+            accounts = opened.con.execute(_SOME_SIGNERS).fetchall()
+            rows = [
+                (account, b"", str(account), CODES[n % 4], "exchange")
+                for n, (account,) in enumerate(accounts)
+            ]
+            owners = owners._replace(frame=pl.DataFrame(rows, schema=SCHEMA, orient="row").sort("account"))
+        found = benchmark.pedantic(
+            lambda: find_exchange_accounts(opened.con, owners), rounds=3, warmup_rounds=1
+        )
+    what = f"closure, {found.rounds} rounds to {sum(found.accounts.values()) / 1e6:,.1f} M accounts"
+    add_figure(what, benchmark.stats.stats.median, chain.row_count, "rows")
+
+
+def test_many_methodologies(benchmark: Bench, chain: Chain, ledger: Path) -> None:
+    """A grid of 48 in one go."""
+    axes = [ALLOWED[key] for key in GRID]
+    grid = [Methodology(**dict(zip(GRID, values, strict=True))) for values in product(*axes)]  # type: ignore[arg-type]
+    with Ledger.open(ledger, read_only=True) as opened:
+        owners = read_labels([chain.folder / "labels.csv"], opened.network)
+        benchmark.pedantic(lambda: sum(1 for _ in recompute_each(opened, owners, grid)), rounds=1)
+    add_figure(f"recompute, {len(grid)} methodologies", benchmark.stats.stats.median, chain.row_count, "rows")

@@ -4,6 +4,7 @@ Whatever the memory, the lists must be those that a plain reading of the economy
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,13 @@ from economy import coinbase, labels_of, ledger_of, on_day, pay
 from reference_model import chain_of, is_coinjoin
 from reflow.entities import clusters, signers
 from reflow.entities.signers import CommonInputs, find_common_inputs
+from reflow.errors import OutputError
 from reflow.parallel import in_order
 from reflow.progress import silent
 from reflow.spill import Arrays
 from reflow.tables import rows
 
-QUICK = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PLENTY = 1 << 30
 
 
@@ -69,7 +71,7 @@ def test_rounds_do_not_depend_on_memory(case: Case) -> None:
     with ledger_of(case.economy) as ledger:
         for memory in (16, PLENTY):
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(clusters, "memory_limit", lambda con, memory=memory: memory)
+                patch.setattr(clusters, "memory_for_arrays", lambda con, memory=memory: nullcontext(memory))
                 result = clusters.find_exchange_accounts(ledger.con, labels)
             tables = [
                 rows(ledger.con, f"SELECT DISTINCT * FROM {table} ORDER BY ALL")
@@ -95,13 +97,20 @@ def test_rows_in_another_order() -> None:
 
 
 def test_arrays_in_files_leave_nothing_behind(tmp_path: Path) -> None:
-    arrays = Arrays(tmp_path / "spill")
+    arrays = Arrays(tmp_path)
     array = arrays.make(1000, "i8")
     array[:] = np.arange(1000)
     arrays.release()
     assert array.sum() == 499_500
-    assert list((tmp_path / "spill").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
     assert len(arrays.make(0, "u4")) == 0
+
+
+def test_no_room_for_files_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"no room for temporary files: No such file"):
+        Arrays(tmp_path / "nowhere").make(1, "i8")
+    with pytest.raises(OutputError, match=r"no room for temporary files: "):
+        Arrays(tmp_path).make(1 << 59, "i8")
 
 
 def test_work_in_order_takes_no_more_than_it_needs() -> None:

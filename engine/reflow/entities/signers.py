@@ -64,14 +64,15 @@ class _Span(NamedTuple):
 def find_common_inputs(con: DuckDBPyConnection, memory: int, progress: Progress) -> CommonInputs:
     """Read all transactions of the ledger; `memory` bytes, about, may be taken.
 
-    Where it does not suffice, DuckDB sorts (on disk, beyond its own limit) and the result lies in files of its
-    temporary folder.
+    Where it does not suffice, DuckDB sorts (on disk, beyond its own limit) and the result lies in files without a name,
+    in its temporary folder or where that would be. Raises OutputError if there is no room for them.
     """
     debits = count(con, "SELECT count(*) FROM debit")
     if debits * BYTES_PER_DEBIT <= memory:
         return _in_memory(list(_spans(con, progress)))
     [(folder,)] = con.execute("SELECT current_setting('temp_directory')").fetchall()
-    return _in_files(con, Arrays(Path(folder)), debits, progress)
+    place = Path(folder)
+    return _in_files(con, Arrays(place if place.is_dir() else place.parent), debits, progress)
 
 
 def _spans(con: DuckDBPyConnection, progress: Progress) -> Iterator[_Span]:

@@ -16,9 +16,13 @@ from reflow.errors import LedgerError
 from reflow.ledger.rows import LedgerRows
 from reflow.network import NETWORKS, Network
 from reflow.resources import query
+from reflow.tables import memory_limit
 
 SCHEMA_VERSION: Final = 1
 """Version of queries/schema.sql; a ledger with a newer one is refused."""
+
+DEFAULT_MEMORY: Final = 4_000_000_000
+"""Bytes; the machine's size would make the memory of a run grow with its ledger."""
 
 _ROLLED_BACK_BY_TX: Final = ("tx", "debit", "credit", "script")
 _ROLLED_BACK_BY_HEIGHT: Final = ("block", "coinbase")
@@ -58,7 +62,9 @@ class Ledger:
     ) -> Self:
         """Open the ledger at `path`, or make one for `network` if there is none yet; None is a ledger in memory.
 
-        `memory` is DuckDB's limit, such as "4GB"; `threads` its number of threads. Results do not depend on either.
+        `memory` is DuckDB's limit, such as "4GB"; where arrays are needed beside it, they take half of that from it. If
+        left out it is DEFAULT_MEMORY, or what DuckDB takes by default if that is less. `threads` is DuckDB's number of
+        threads. Results do not depend on either.
         Raises LedgerError: no ledger there (read_only, or no network given to make one), another network than asked
         for, a newer schema, not a ledger at all, or locked by another process.
         """
@@ -232,7 +238,9 @@ def memory_bytes(memory: str) -> int:
 
 
 def _configure(con: duckdb.DuckDBPyConnection, memory: str | None, threads: int | None) -> None:
-    if memory is not None:
+    if memory is None:
+        con.execute("SET memory_limit = $bytes", {"bytes": f"{min(DEFAULT_MEMORY, memory_limit(con))} bytes"})
+    else:
         try:
             con.execute("SET memory_limit = $memory", {"memory": memory})
         except duckdb.Error as error:
