@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from contenders import Input, Place, warm_up
 from figures import Measured, measured, reflow_command
+from reflow.ledger.ledger import Ledger
 from tables import gib, table
 
 DAY = 144
@@ -24,34 +25,34 @@ class Scaled(NamedTuple):
     byte_count: int
     row_count: int
     ingest: Measured
-    """All but the last day, into a new ledger."""
-    ingested_bytes: int
-    day: Measured
-    """The last 144 blocks on top of it."""
+    """Into a new ledger."""
     ledger_bytes: int
     recompute: Measured
     """Every metric, closure included."""
+    day: Measured
+    """The last 144 blocks, taken away and ingested again."""
 
 
 def measure(folder: Path, place: Place) -> Scaled:
-    """Ingest a generated chain but for its last day, then that day, and recompute; the ledger is thrown away."""
+    """Ingest a generated chain, recompute, and ingest its last day again; the ledger is thrown away."""
     totals = json.loads((folder / "totals.json").read_text())
     byte_count = totals["block_bytes"] + totals["undo_bytes"]
     if not (place.work / "scaled").exists():  # the first one
         warm_up(Input(folder, totals["blocks"], totals["transactions"], byte_count), place)
     ledger = place.work / "scaled.duckdb"
     command = reflow_command("ingest", ledger, "--datadir", folder, "--threads", place.threads, "--json")
-    ingest = measured([*command, "--to-height", max(1, totals["blocks"] - DAY)])
-    day = measured(command)
+    ingest, size = measured(command), ledger.stat().st_size
     labels = ("--labels", folder / "labels.csv", "--threads", place.threads)
     recompute = measured(reflow_command("recompute", ledger, *labels, "--out", place.work / "scaled"))
-    size = ledger.stat().st_size
+    with Ledger.open(ledger) as opened:
+        taken = opened.roll_back(max(1, totals["blocks"] - DAY))
+    day = measured(command)
     ledger.unlink()
-    done = [json.loads(one.output) for one in (ingest, day)]
-    if sum(one["blocks"] for one in done) != totals["blocks"]:
-        raise RuntimeError(f"found {sum(one['blocks'] for one in done)} blocks, expected {totals['blocks']}")
+    done = [json.loads(one.output)["blocks"] for one in (ingest, day)]
+    if done != [totals["blocks"], taken]:
+        raise RuntimeError(f"found {done} blocks, expected {totals['blocks']} and {taken}")
     rows = totals["debits"] + totals["credits"]
-    return Scaled(byte_count, rows, ingest, done[0]["byte_count"], day, size, recompute)
+    return Scaled(byte_count, rows, ingest, size, recompute, day)
 
 
 def scaling_table(measures: Iterable[Scaled]) -> str:
@@ -64,7 +65,7 @@ def _row(one: Scaled) -> list[str]:
         f"{one.byte_count / 1e9:,.3g} GB",
         f"{one.row_count / 1e6:,.1f} M",
         f"{one.ingest.seconds:.1f} s",
-        f"{one.ingested_bytes / one.ingest.seconds / 1e6:,.0f}",
+        f"{one.byte_count / one.ingest.seconds / 1e6:,.0f}",
         gib(one.ingest.peak_bytes),
         f"{one.ledger_bytes / one.row_count:.1f} bytes a row",
         f"{one.recompute.seconds:.1f} s",

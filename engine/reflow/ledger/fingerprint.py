@@ -30,8 +30,8 @@ def header_prints(
     prints = np.empty(len(times), np.int64)
     _header_prints(
         np.frombuffer(bytearray(hashes.tobytes()), "<i8").reshape(-1, 4),
-        np.ascontiguousarray(times),
-        np.ascontiguousarray(sizes),
+        np.array(times, np.int64),
+        np.array(sizes, np.int64),
         np.frombuffer(bytearray(sigs), "<i8").reshape(-1, 2),
         prints,
     )

@@ -37,31 +37,39 @@ def _note(faults: Any, noted: Any, code: int, tx: int, found: int, expected: int
 
 
 @njit(nogil=True, cache=True)
-def _among(accounts: Any, account: int, is_sorted: bool) -> bool:
-    if is_sorted:
-        i = np.searchsorted(accounts, account)
-        return bool(i < len(accounts) and accounts[i] == account)
-    for k in range(len(accounts)):  # noqa: SIM110  # numba compiles loops, not generators in any()
-        if accounts[k] == account:
-            return True
-    return False
+def _is_transfer(debits: Any, first: int, last: int, account: int) -> bool:
+    """Whether none of the debits first .. last - 1 is of the account."""
+    for k in range(first, last):  # noqa: SIM110  # numba compiles loops, not generators in all()
+        if debits[k] == account:
+            return False
+    return True
 
 
 @njit(nogil=True, cache=True)
-def _add_transfers(sums: Any, debits: Any, credited: Any, values: Any) -> None:
-    """Count and sum the positive credits whose account is not among the debits'."""
-    is_sorted = len(debits) * len(credited) > _FEW
-    known = np.sort(debits) if is_sorted else debits
-    for k in range(len(credited)):
-        if values[k] > 0 and not _among(known, credited[k], is_sorted):
+def _add_transfers(
+    sums: Any, debits: Any, d0: int, d1: int, credited: Any, values: Any, o0: int, o1: int
+) -> None:
+    """Count and sum the positive credits o0 .. o1 - 1 whose account is not among those of the debits d0 .. d1 - 1."""
+    is_sorted = (d1 - d0) * (o1 - o0) > _FEW
+    known = np.sort(debits[d0:d1]) if is_sorted else debits
+    for k in range(o0, o1):
+        if values[k] <= 0:
+            continue
+        if is_sorted:
+            i = np.searchsorted(known, credited[k])
+            moved = i == len(known) or known[i] != credited[k]
+        else:
+            moved = _is_transfer(debits, d0, d1, credited[k])
+        if moved:
             sums[TRANSFER_COUNT] += 1
             sums[TRANSFER_VALUE] += values[k]
 
 
 @njit(nogil=True, cache=True)
-def _total(values: Any, code: int, tx: int, faults: Any, noted: Any) -> Any:
+def _total(values: Any, first: int, last: int, code: int, tx: int, faults: Any, noted: Any) -> Any:
+    """Sum of values first .. last - 1, each of which has to be an amount."""
     total = np.int64(0)
-    for k in range(len(values)):
+    for k in range(first, last):
         if values[k] < 0 or values[k] > MAX_MONEY:
             _note(faults, noted, code, tx, values[k], MAX_MONEY)
         total = min(total + min(max(values[k], -_TOO_MUCH), _TOO_MUCH), _TOO_MUCH)
@@ -109,8 +117,8 @@ def count_anew(
                 digest += mix(credit_account[k], credit_value[k], place + 2)
             for k in range(d0, d):
                 digest += mix(debit_account[k], debit_value[k], place + 3)
-            drawn = _total(debit_value[d0:d], DEBIT_RANGE, t, faults, noted)
-            paid = _total(credit_value[o0:o], CREDIT_RANGE, t, faults, noted)
+            drawn = _total(debit_value, d0, d, DEBIT_RANGE, t, faults, noted)
+            paid = _total(credit_value, o0, o, CREDIT_RANGE, t, faults, noted)
             if o == o0:
                 _note(faults, noted, NO_CREDITS, t, 0, 1)
             if t == bounds[b]:
@@ -124,5 +132,5 @@ def count_anew(
             if drawn < paid:
                 _note(faults, noted, OVERSPENT, t, drawn, paid)
             row[FEES] += drawn - paid
-            _add_transfers(row, debit_account[d0:d], credit_account[o0:o], credit_value[o0:o])
+            _add_transfers(row, debit_account, d0, d, credit_account, credit_value, o0, o)
         row[DIGEST] = np.int64(digest)

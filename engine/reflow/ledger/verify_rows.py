@@ -131,21 +131,26 @@ def _check_order(what: str, tx: Longs, place: _Place, faults: Faults) -> bool:
 def _txids(table: Any, place: _Place, faults: Faults) -> Longs:
     """The txids of a piece as (transactions, 4), checked to be numbered one by one, each in its block."""
     tx, height = longs(table, "tx"), longs(table, "height")
-    expected = place.blocks.height[place.block(tx)]
+    numbers = np.arange(place.first, place.first + int(place.bounds[-1]))
+    is_dense = np.array_equal(tx, numbers)
+    blocks = np.repeat(np.arange(len(place.blocks.height)), np.diff(place.bounds))
+    expected = place.blocks.height[blocks if is_dense else place.block(tx)]
     txids = hashes(
         table,
         "txid",
         faults,
         lambda row, size: Fault("bytes of txid", size, 32, int(expected[row]), int(tx[row])),
     )
-    _check_order("tx", tx, place, faults)
     faults.add_each(
         height != expected,
         lambda row: Fault(
             "height in tx", int(height[row]), int(expected[row]), int(expected[row]), int(tx[row])
         ),
     )
-    count = np.bincount(tx - place.first, minlength=int(place.bounds[-1]))
+    if is_dense:
+        return np.ascontiguousarray(txids).view("<i8")
+    _check_order("tx", tx, place, faults)
+    count = np.bincount(tx - place.first, minlength=len(numbers))
     faults.add_each(
         count != 1,
         lambda row: Fault(
@@ -183,7 +188,10 @@ def _sums(txids: Longs, debits: _Postings, credited: _Postings, place: _Place, f
     """The sums of each block from its rows; what is wrong in a transaction goes to `faults`."""
     sums = np.zeros((len(place.bounds) - 1, kernels.SUMS), np.int64)
     noted, first = np.zeros(1, np.int64), np.zeros((KEPT, 4), np.int64)
-    kernels.count_anew(place.bounds, txids, *debits, *credited, sums, first, noted)
+    columns = [column.view() for column in (place.bounds, txids, *debits, *credited)]
+    for column in columns:
+        column.setflags(write=False)  # some are; the kernel would be compiled again for each mixture
+    kernels.count_anew(*columns, sums, first, noted)
     found = [
         _TOLD[code](value, limit)._replace(height=place.height(place.first + tx), tx=place.first + tx)
         for code, tx, value, limit in first[: noted[0]].tolist()
