@@ -66,7 +66,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running = Running(folder)
     yield running
     running.process.terminate()
-    running.process.wait()
+    running.process.communicate()
 
 
 def _made_up() -> Recomputation:
