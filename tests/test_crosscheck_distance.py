@@ -112,6 +112,8 @@ def test_what_the_data_cannot_tell_apart() -> None:
     ranked = rank(FIELD)
     assert [[one.methodology for one in group] for group in alike(ranked)] == [[GROSS, EXACT]]
     assert [[one.methodology for one in group] for group in tied(ranked)] == [[GROSS, EXACT, BOTH]]
+    equal = [one for one in ranked if one.methodology != BOTH]
+    assert tied(equal) == []  # equal series are no news beside the group
 
 
 def test_the_shape_may_rank_instead() -> None:
