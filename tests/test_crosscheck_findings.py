@@ -209,6 +209,9 @@ def test_three_faults_in_one_series_are_told_apart() -> None:
             changed(theirs, metric, lambda n, v: v if n < 50 else v * (9 if n % 2 else 11) / 10)
     found = [(finding.kind, finding.entity) for finding in judge(theirs).findings]
     assert found == [("clock", ""), ("transaction", "BNB"), ("labels", "KRK")]
+    worst = worst_days(board(base(), theirs), judge(theirs).findings, 99)
+    assert {one.layer for one in worst} == {1, 2, 3}
+    assert max(one.cell.day for one in worst if one.layer > 1) < DAYS[50]
 
 
 def test_layers_that_are_not_there_or_cannot_be_judged() -> None:
