@@ -70,7 +70,7 @@ def test_every_sum_of_the_catalogue_is_a_column_of_a_query() -> None:
     for name in sums_of("FlowMiner"):
         assert re.search(rf"\b{name}\b", plain)
         assert re.search(rf"'{name}'", exchange)
-    assert all(re.search(rf"'{name}'", exchange) for name in sums_of("Flow"))
+    assert all(re.search(rf"'{name}'", query("exchange_gains")) for name in sums_of("Flow"))
     assert (sums_of("FlowMiner"), sums_of("Flow")) == (["in0", "in1", "out0", "out1"], ["gained", "lost"])
 
 

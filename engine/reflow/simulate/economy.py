@@ -14,7 +14,7 @@ from reflow.simulate import behaviour
 from reflow.simulate.books import Row
 from reflow.simulate.chain import COINBASE_MATURITY, Block, Payee
 from reflow.simulate.market import Label, Market
-from reflow.simulate.vendor import Vendor, publish
+from reflow.simulate.vendor import FEWEST_DAYS, Vendor, publish
 
 START: Final = datetime(2020, 1, 1, tzinfo=UTC)
 BLOCKS_PER_DAY: Final = 22
@@ -55,7 +55,12 @@ class Simulation(NamedTuple):
 
 
 def simulate(seed: int = 1, days: int = DAYS) -> Simulation:
-    """Run the economy: the blocks that let coinbases mature, then those of `days` complete days at least."""
+    """Run the economy: the blocks that let coinbases mature, then those of `days` complete days at least.
+
+    Raises ValueError for fewer days than the vendor's faults need (FEWEST_DAYS).
+    """
+    if days < FEWEST_DAYS:
+        raise ValueError(f"{days} days, expected {FEWEST_DAYS} or more")
     market = Market(seed)
     for _ in range(COINBASE_MATURITY + (days + 1) * BLOCKS_PER_DAY):
         _make_block(market)

@@ -15,6 +15,8 @@ HEADER_DAYS: Final = 9
 """The last days of the series are cut by header time."""
 _OVERLOOKED_DAY: Final = 8
 """So many days before them, the largest deposit is overlooked."""
+FEWEST_DAYS: Final = HEADER_DAYS + _OVERLOOKED_DAY
+"""Days that the series must have to show all faults."""
 
 
 class Vendor(NamedTuple):
