@@ -101,6 +101,8 @@ def main() -> None:
     on = machine()
     if given.readme:
         check(given.readme, "scaling" if given.scaling else "compare")
+    if given.work:
+        given.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=given.work) as work:
         bitcoind = None if given.bitcoind is None else Path(given.bitcoind).absolute()
         place = Place(Path(work), given.environments.absolute(), bitcoind, given.threads)
