@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -87,9 +88,12 @@ def test(args: list[str]) -> None:
     """Lint, then all tests on two processes."""
     _get_node()
     _get_browser()
-    _get_client()
-    lint([])
-    run([PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", *args])
+    with ThreadPoolExecutor(1) as meanwhile:
+        client = meanwhile.submit(_get_client)
+        lint([])
+        client.result()
+    # In the order of tests/conftest.py: by number of tests, files with few slow ones would come last, on one process.
+    run([PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *args])
 
 
 def _get_node() -> None:

@@ -13,6 +13,32 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
+SLOW = (
+    *(
+        "test_benchmarks",
+        "test_cli_verbs",
+        "test_docs_report",
+        "test_docs_sweep",
+        "test_identity",
+        "test_packaging",
+    ),
+    *(
+        "tests/node/",
+        "test_serve",
+        "test_report",
+        "test_flows_model",
+        "test_blocks_bounds",
+        "test_crosscheck_sweep",
+    ),
+)
+"""Parts of the names of files that take long: begun first, so that two processes end at about the same time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first, otherwise in the order of their names."""
+    items.sort(key=lambda item: not any(part in item.path.as_posix() for part in SLOW))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real mainnet blocks: REFLOW_SHARED_DATA, or ../shared/data beside the checkout."""
