@@ -1,10 +1,12 @@
 """How a call becomes a response: the operator's key, threads, compression, bounds, what is kept for the next time."""
 
+import asyncio
 import gzip
 import hmac
 import re
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from functools import lru_cache, partial
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
@@ -76,6 +78,7 @@ class Site:
     def __init__(self, library: Library, explainer: Explainer, key: str | None) -> None:
         self._library, self._key = library, key.encode() if key else None
         self._cache = Cache()
+        self._turns: dict[Key, asyncio.Lock] = {}
         self._threads, self._one_thread = CapacityLimiter(_AT_A_TIME), CapacityLimiter(1)
         self.explain = explainer.endpoint()
 
@@ -91,9 +94,24 @@ class Site:
         key = key_of(request.scope)
         try:
             self._check_key(key.query)
-            return await self._respond(endpoint, request, key)
+            if not endpoint.is_kept:
+                return await self._respond(endpoint, request, key)
+            async with self._turn(key):
+                kept = self.kept(key)
+                return _again(kept) if kept else await self._respond(endpoint, request, key)
         except Problem as problem:
             return plain(of_problem(problem))
+
+    @asynccontextmanager
+    async def _turn(self, key: Key) -> AsyncIterator[None]:
+        """One at a time for the same request: many who ask it at once wait for the first one's answer."""
+        lock = self._turns.setdefault(key, asyncio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self._turns.pop(key, None)
 
     def _check_key(self, query: bytes) -> None:
         """Raises Problem (401) unless the request has the operator's key, if there is one."""
@@ -160,6 +178,12 @@ class Site:
 def plain(answer: Answer) -> Response:
     """A short answer as it is."""
     return Response(b"".join(answer.body), answer.status, {"content-type": answer.media, **answer.headers})
+
+
+def _again(kept: Kept) -> Response:
+    response = Response(kept.body)
+    response.raw_headers = list(kept.headers)
+    return response
 
 
 def _take(pieces: Iterator[bytes], size: int) -> bytes:
