@@ -29,6 +29,10 @@ STAMP = VENV / "reflow-setup"
 NODE = ROOT / ".node"
 CLIENT = ROOT / ".client"
 DESCRIPTION = (ROOT / "pyproject.toml", ROOT / "constraints.txt")
+OPTIONS = ("--quiet", "--disable-pip-version-check", "--no-input")
+SOURCE_ONLY = ("embit", "python-bitcoinrpc")
+"""The dependencies that come without a wheel, both pure Python and built with setuptools (docs/dependencies.md says why
+each is worth it). Any other one without a wheel ends the installation: it must run where nothing but Python is."""
 
 
 def run(command: Sequence[str | Path]) -> None:
@@ -65,11 +69,11 @@ def _make_venv(venv: Path) -> list[str]:
 
 
 def _install(pip: list[str]) -> None:
-    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--constraint", "constraints.txt"]
-    # The build backend comes first, pinned like all else: an isolated build would fetch whatever is newest. And pip,
-    # for environments that were made without it: a test installs the wheel.
-    run([*pip, "install", *options, "hatchling", "editables", "pip"])
-    run([*pip, "install", *options, "--no-build-isolation", "--editable", ".[dev]"])
+    # The newest pip of constraints.txt first: older ones cannot pin what an isolated build is made with.
+    run([*pip, "install", *OPTIONS, "--constraint", "constraints.txt", "pip", "hatchling", "editables"])
+    pinned = ["--constraint", "constraints.txt", "--build-constraint", "constraints.txt"]
+    binary = ["--only-binary", ":all:", "--no-binary", ",".join(SOURCE_ONLY)]
+    run([PYTHON, "-m", "pip", "install", *OPTIONS, *pinned, *binary, "--editable", ".[dev]"])
 
 
 def demo(args: list[str]) -> None:
@@ -125,8 +129,7 @@ def _get_client() -> None:
     if os.environ.get("REFLOW_CLIENT") or (got.exists() and got.read_bytes() == wanted.read_bytes()):
         return
     shutil.rmtree(CLIENT, ignore_errors=True)
-    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--requirement", str(wanted)]
-    run([*_make_venv(CLIENT), "install", *options])
+    run([*_make_venv(CLIENT), "install", *OPTIONS, "--only-binary", ":all:", "--requirement", str(wanted)])
     shutil.copyfile(wanted, got)
 
 
