@@ -75,3 +75,29 @@ CREATE TABLE source.header (
     height       INTEGER NOT NULL,      -- -1 while no known chain leads back to genesis
     work         BLOB NOT NULL          -- of the chain up to this block, 32 bytes big-endian
 );
+
+-- What depends on the rows above and the clock alone, computed once for a complete day and kept (reflow.ledger.kept_days). A
+-- cache: without these rows a recompute takes longer, and nothing else changes.
+CREATE SCHEMA kept;
+CREATE TABLE kept.until (
+    clock   VARCHAR PRIMARY KEY,        -- mediantime or header
+    blocks  INTEGER NOT NULL            -- so many of the ledger's first blocks are those of kept days
+);
+CREATE TABLE kept.day (
+    clock             VARCHAR NOT NULL,
+    day               DATE NOT NULL,    -- every UTC day from the ledger's first to the last kept one, in order
+    active            BIGINT NOT NULL,  -- distinct accounts debited, or credited more than 0
+    sent              BIGINT NOT NULL,  -- distinct accounts debited
+    received          BIGINT NOT NULL,  -- distinct accounts credited more than 0
+    holders           BIGINT NOT NULL,  -- accounts with a balance above 0 at the end of the day
+    fee_middle        BIGINT NOT NULL,  -- sat; the fee in the middle of all non-coinbase transactions' fees, or the sum of the two
+    fee_middles       BIGINT NOT NULL,  -- how many these are: 0, 1 or 2
+    transfer_middle   BIGINT NOT NULL,  -- the same of the outputs that block.transfer_count counts
+    transfer_middles  BIGINT NOT NULL
+);
+-- The accounts that hold something at the end of the last kept day.
+CREATE TABLE kept.holding (
+    clock    VARCHAR NOT NULL,
+    account  BIGINT NOT NULL,
+    balance  BIGINT NOT NULL            -- sat, not 0
+);

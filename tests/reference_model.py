@@ -216,10 +216,13 @@ def recompute(
         for name, sat in transaction_flows(tx, transaction, owner, since, codes, method).items():
             daily[name][chain.day[tx]] += sat
     control(chain, daily)
-    balances(chain, since, days, daily, method)
+    balances(chain, owner, codes, since, days, daily, method)
     exact = {name: {day: Fraction(daily[name][day]) for day in days} for name in daily}
     known = {metric: exact[metric] for metric in exact if codes or "Ex" not in metric}
-    return Books(days, in_units(days, known, prices or {}), owner, conflicts)
+    values = in_units(days, known, prices or {})
+    values |= means_and_medians(chain, days, exact)
+    values |= market(days, values)
+    return Books(days, values, owner, conflicts)
 
 
 def transaction_flows(
@@ -254,6 +257,17 @@ def transaction_flows(
 
         e = part(transaction, mine)
         coin = everything.n == 0
+        positive = [account for account, sat in transaction.outputs if sat > 0]
+        inside = sum(map(mine, positive))
+        names = (
+            ("FlowTfrToExCnt", "FlowTfrFromExCnt")
+            if code == "Ex"
+            else (f"FlowTfrIn{code}Cnt", f"FlowTfrOut{code}Cnt")
+        )
+        flows[names[0]] = 0 if coin or e.n else inside
+        flows[names[1]] = len(positive) - inside if e.n else 0
+        if code == "Ex":
+            flows["TxExCnt"] = int(not coin and (e.n > 0 or inside > 0))
         flows[f"FlowIn{code}"] = 0 if coin else max(0, e.c - e.d)
         flows[f"FlowOut{code}"] = 0 if coin else max(0, e.d - e.c)
         for hop, miner in enumerate((in0, in1)):
@@ -264,13 +278,16 @@ def transaction_flows(
             flows[f"FlowMinerIn{hop}HopAll{code}"] = 0 if coin else flow(e, s_only, everything, method)
     for way in ("In", "Out"):
         flows[f"Flow{way}ExIncl"] = sum(flows[f"Flow{way}{code}"] for code in codes)
+    for name, way in (("FlowTfrToExInclCnt", "In"), ("FlowTfrFromExInclCnt", "Out")):
+        flows[name] = sum(flows[f"FlowTfr{way}{code}Cnt"] for code in codes)
     for code in (*codes, "Ex", "ExIncl"):
         flows[f"FlowNet{code}"] = flows[f"FlowIn{code}"] - flows[f"FlowOut{code}"]
     return flows
 
 
 def control(chain: Chain, daily: dict[str, dict[date, int]]) -> None:
-    active: dict[date, set[int]] = defaultdict(set)
+    sent: dict[date, set[int]] = defaultdict(set)
+    received: dict[date, set[int]] = defaultdict(set)
     for day, height, transactions in chain.blocks:
         first, *rest = transactions
         fees = sum(total(t.inputs) - total(t.outputs) for t in rest)
@@ -288,9 +305,12 @@ def control(chain: Chain, daily: dict[str, dict[date, int]]) -> None:
         }.items():
             daily[name][day] += value
         for t in transactions:
-            active[day] |= {a for a, _ in t.inputs} | {a for a, sat in t.outputs if sat > 0}
+            sent[day] |= {a for a, _ in t.inputs}
+            received[day] |= {a for a, sat in t.outputs if sat > 0}
     for day in complete_days(chain):
-        daily["AdrActCnt"][day] = len(active[day])
+        daily["AdrActCnt"][day] = len(sent[day] | received[day])
+        daily["AdrActSentCnt"][day] = len(sent[day])
+        daily["AdrActRecCnt"][day] = len(received[day])
         daily["SplyCur"][day] = sum(daily["IssTot"][d] for d, _, _ in set_of_days(chain) if d <= day)
 
 
@@ -300,12 +320,17 @@ def set_of_days(chain: Chain) -> list[tuple[date, None, None]]:
 
 def balances(
     chain: Chain,
+    owner: Mapping[int, tuple[str, int]],
+    codes: Sequence[str],
     since: tuple[dict[int, int], dict[int, int]],
     days: Sequence[date],
     daily: dict[str, dict[date, int]],
     method: Methodology,
 ) -> None:
-    """End-of-day balance of everyone who is a member by then: every block with day <= d counts."""
+    """End-of-day balance of everyone who is a member by then: every block with day <= d counts.
+
+    Membership of an exchange holds for all time.
+    """
     for day in days:
         held: dict[int, int] = defaultdict(int)
         for tx, transaction in enumerate(chain.transactions):
@@ -318,10 +343,13 @@ def balances(
         one_hop = m1 - m0 if method.one_hop == "exact" else m0 | m1
         daily["SplyMiner0HopAll"][day] = sum(held[account] for account in m0)
         daily["SplyMiner1HopAll"][day] = sum(held[account] for account in one_hop)
+        daily["AdrBalCnt"][day] = sum(balance > 0 for balance in held.values())
+        for code in (*codes, "Ex"):
+            own = [account for account in owner if code in ("Ex", owner[account][0])]
+            daily[f"Sply{code}"][day] = sum(held[account] for account in own)
 
 
 NONE = Fraction(0)
-COUNTS = ("BlkCnt", "BlkSizeByte", "TxCnt", "TxTfrCnt", "AdrActCnt")
 
 
 def in_units(
@@ -330,7 +358,7 @@ def in_units(
     """Sat to native units and USD; ratios."""
     values: dict[str, dict[date, Fraction | None]] = {}
     for stem, by_day in daily.items():
-        if stem in COUNTS:
+        if stem.endswith(("Cnt", "Byte")):
             values[stem] = dict(by_day)
             continue
         name = stem if stem == "SplyCur" else f"{stem}Ntv"
@@ -352,8 +380,68 @@ def in_units(
     return values
 
 
+def means_and_medians(
+    chain: Chain, days: Sequence[date], daily: Mapping[str, Mapping[date, Fraction]]
+) -> dict[str, dict[date, Fraction | None]]:
+    """Of the day's blocks, fees and transfers; nothing where there are none."""
+    fees: dict[date, list[int]] = defaultdict(list)
+    moved: dict[date, list[int]] = defaultdict(list)
+    for day, _, (_, *rest) in chain.blocks:
+        fees[day] += [total(t.inputs) - total(t.outputs) for t in rest]
+        moved[day] += [sat for t in rest for sat in transfers(t)]
+
+    def over(part: str, whole: str, unit: Fraction | int = 1) -> dict[date, Fraction | None]:
+        return {
+            day: rounded(daily[part][day] / daily[whole][day] / unit) if daily[whole][day] > 0 else None
+            for day in days
+        }
+
+    return {
+        "BlkSizeMeanByte": over("BlkSizeByte", "BlkCnt"),
+        "FeeMeanNtv": over("FeeTot", "TxCnt", 10**8),
+        "TxTfrValMeanNtv": over("TxTfrVal", "TxTfrCnt", 10**8),
+        "FeeRevPct": over("FeeTot", "Rev", Fraction(1, 100)),
+        "FeeMedNtv": {day: median(fees[day]) for day in days},
+        "TxTfrValMedNtv": {day: median(moved[day]) for day in days},
+    }
+
+
+def median(values: Sequence[int]) -> Fraction | None:
+    """In native units."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return Fraction(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2], 2) / 10**8
+
+
+def market(
+    days: Sequence[date], values: Mapping[str, Mapping[date, Fraction | None]]
+) -> dict[str, dict[date, Fraction | None]]:
+    """What is made of other metrics in USD."""
+    so_far = NONE
+    all_time: dict[date, Fraction | None] = {}
+    for day in days:
+        today = values["RevUSD"][day]
+        so_far += today or 0
+        all_time[day] = None if today is None else so_far
+    mctc: dict[date, Fraction | None] = {}
+    for day in days:
+        parts = [values[f"SplyMiner{hop}HopAllUSD"][day] for hop in (0, 1)]
+        whole = all_time[day]
+        known = [part for part in parts if part is not None]
+        mctc[day] = rounded(sum(known, NONE) / whole) if whole and len(known) == 2 else None
+    puell: dict[str, dict[date, Fraction | None]] = {"PuellMulTot": {}, "PuellMulRev": {}}
+    for name, part in (("PuellMulTot", "IssTotUSD"), ("PuellMulRev", "RevUSD")):
+        for n, day in enumerate(days):
+            window = [values[part][d] for d in days[max(0, n - 364) : n + 1]]
+            year = [value for value in window if value is not None]
+            whole = sum(year, NONE)
+            puell[name][day] = rounded(year[-1] * 365 / whole) if len(year) == 365 and whole > 0 else None
+    return {"RevAllTimeUSD": all_time, "MCTC": mctc, **puell}
+
+
 def rounded(value: Fraction) -> Fraction:
-    """To 8 places, half away from zero."""
-    scaled = abs(value) * 10**8
+    """To 18 places, half away from zero."""
+    scaled = abs(value) * 10**18
     whole = int(scaled + Fraction(1, 2))
-    return Fraction(whole if value >= 0 else -whole, 10**8)
+    return Fraction(whole if value >= 0 else -whole, 10**18)

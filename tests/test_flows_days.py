@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from economy import DAY, START, Block, coinbase, ledger_of
-from reflow.flows.days import Blocks, read_blocks, whole_day_ranges
+from reflow.ledger.days import Blocks, read_blocks, whole_day_ranges
 
 
 def blocks_on(days: list[int]) -> Blocks:

@@ -32,7 +32,7 @@ PRICES = st.dictionaries(
 def exact(result: Recomputation) -> dict[str, dict[date, Fraction | None]]:
     return {
         name: {
-            day: None if value is None else Fraction(value, 10**8)
+            day: None if value is None else Fraction(value, 10**18)
             for day, value in zip(result.days, values, strict=True)
         }
         for name, values in result.values.items()
@@ -52,9 +52,8 @@ def agree(case: Case, method: Methodology, prices: dict[date, Decimal]) -> None:
 
 
 def reported(names: dict[str, dict[date, Fraction | None]]) -> set[str]:
-    """The model prices everything; control metrics are published in their own unit only."""
-    control = ("TxTfrValUSD", "FeeTotUSD", "IssTotUSD", "RevUSD", "SplyCurUSD")
-    return {name for name in names if name not in control}
+    """The model prices everything, the vendor all but SplyCur."""
+    return {name for name in names if name != "SplyCurUSD"}
 
 
 @THOROUGH

@@ -41,9 +41,11 @@ def columns(
     return dict(con.sql(sql, params=parameters or {}).fetchnumpy())
 
 
-def batches(con: DuckDBPyConnection, sql: str) -> Iterator[tuple[NDArray[Any], ...]]:
+def batches(
+    con: DuckDBPyConnection, sql: str, parameters: dict[str, object] | None = None
+) -> Iterator[tuple[NDArray[Any], ...]]:
     """The answer batch by batch, as one numpy array a column: for answers larger than memory; without nulls."""
-    for batch in con.sql(sql).to_arrow_reader(_BATCH):
+    for batch in con.sql(sql, params=parameters or {}).to_arrow_reader(_BATCH):
         yield tuple(column.to_numpy() for column in batch.columns)
 
 

@@ -1,8 +1,9 @@
-"""Every metric as data: id, family, direction, hop, entity, unit, definition, section, and the sums it is made of.
+"""Every metric as data: id, family, direction, hop, entity, unit, definition, section, layer, and what it is made of.
 
 The ids follow the vendor's grammar (METHODOLOGY section 6): family, direction, hop, entity, unit. FORMS is the
 one place that spells them and says which daily sums they come from: the computation knows sums only, by the
-names of the columns of queries/exchange_flows.sql, queries/plain_flows.sql and queries/block_days.sql.
+names of the columns of queries/exchange_gains.sql, queries/exchange_flows.sql, queries/plain_flows.sql,
+queries/block_days.sql and queries/kept_days.sql.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,12 +14,23 @@ from reflow.errors import MetricError
 
 Unit = Literal["native", "USD", "count", "bytes", "ratio"]
 
+Layer = Literal[1, 2, 3]
+"""What a metric proves in a cross-check: 1 the ledger, 2 the labels, 3 the definition of miner flows."""
+
+Adds = Literal["blocks", "transactions", "changes", ""]
+"""What a value adds up over in its day: blocks, transactions, or what changed that day on top of the day before (an
+end-of-day figure); empty for none of these (distinct accounts, ratios, means, medians)."""
+
 ASSET: Final = "btc"
 """The asset that all metrics are of, as the vendor writes it."""
 EX: Final = "Ex"
 """Entity code for all exchanges as one set."""
 INCL: Final = "ExIncl"
 """Entity code for the sum over exchanges, flows between exchanges included."""
+HELD: Final = "held"
+"""Name of the sums that say what an exchange holds: of a day what it holds more, in a series the end-of-day balance."""
+SEEDS_WORD: Final = "seeds"
+"""As a pattern: the 44 seed metrics."""
 
 
 class Ratio(NamedTuple):
@@ -27,6 +39,20 @@ class Ratio(NamedTuple):
     of: str
     days: int
     factor: int
+
+
+class Derived(NamedTuple):
+    """A value made of the values of other metrics, by id.
+
+    `running`: the sum of `parts` over all days so far, nothing on a day on which one has no value, which adds nothing.
+    `share`: the sum of `parts` over `whole`.
+    `over_mean`: the one part over its own mean of the last `days` days, nothing unless all of them have a value.
+    """
+
+    kind: Literal["running", "share", "over_mean"]
+    parts: tuple[str, ...]
+    whole: str = ""
+    days: int = 1
 
 
 class Metric(NamedTuple):
@@ -44,16 +70,24 @@ class Metric(NamedTuple):
     definition: str
     section: str
     """Where METHODOLOGY.md defines it."""
+    layer: Layer
+    adds: Adds
     sums: str
-    """The daily sums of `entity` that it is made of."""
+    """The daily sums of `entity` that it is made of; empty if it is made of other metrics."""
     minus: str
     """The sums taken off them; empty for none."""
     ratio: Ratio | None
+    derived: Derived | None
 
     @property
     def stem(self) -> str:
         """The id without its currency: metrics with one stem differ in unit only."""
         return self.id.removesuffix(_SUFFIXES.get(self.unit, ""))
+
+    @property
+    def is_quotient(self) -> bool:
+        """Whether it is a ratio, a mean or a median: rounded to 18 places, where amounts and counts are exact."""
+        return self.ratio is not None or (self.derived is not None and self.derived.kind != "running")
 
 
 _SUFFIXES: Final[dict[Unit, str]] = {"native": "Ntv", "USD": "USD"}
@@ -72,12 +106,15 @@ class Form(NamedTuple):
     sums: str
     definition: str
     section: str
+    layer: Layer
+    adds: Adds
     minus: str = ""
     units: tuple[Unit, ...] = ("native", "USD")
     hops: tuple[int | None, ...] = (None,)
-    entities: Literal["", "each", "sum"] = ""
-    """No exchange; each exchange and all as one set; the sum over the exchanges."""
+    entities: Literal["", "each", "one", "all", "sum"] = ""
+    """No exchange; each exchange and all as one set; each exchange; all as one set; the sum over the exchanges."""
     ratio: Ratio | None = None
+    derived: Derived | None = None
 
     def of(self, hop: int | None, entity: str) -> Iterator[Metric]:
         """The metrics of one hop and entity."""
@@ -88,19 +125,22 @@ class Form(NamedTuple):
         )
         for unit in self.units:
             id_ = shape + _SUFFIXES[unit] if len(self.units) > 1 else shape
-            told = f"{shape}Ntv times the day's PriceUSD." if unit == "USD" else text
+            in_usd = unit == "USD" and self.derived is None
             yield Metric(
-                id_,
-                self.family,
-                self.direction,
-                hop,
-                entity,
-                unit,
-                told,
-                self.section,
-                sums,
-                minus,
-                self.ratio,
+                id=id_,
+                family=self.family,
+                direction=self.direction,
+                hop=hop,
+                entity=entity,
+                unit=unit,
+                definition=f"{id_.removesuffix('USD')}Ntv times the day's PriceUSD." if in_usd else text,
+                section=self.section,
+                layer=self.layer,
+                adds=self.adds,
+                sums=sums,
+                minus=minus,
+                ratio=self.ratio,
+                derived=self.derived,
             )
 
 
@@ -111,8 +151,18 @@ _MINERS: Final[dict[int | None, str]] = {
 _BOTH: Final = (0, 1)
 
 
-def _control(id_: str, unit: Unit, sums: str, definition: str) -> Form:
-    return Form("Control", "", id_, sums, definition, "6", units=(unit,))
+def _control(
+    id_: str, unit: Unit, sums: str, definition: str, adds: Adds = "blocks", ratio: Ratio | None = None
+) -> Form:
+    return Form("Control", "", id_, sums, definition, "6", 1, adds, units=(unit,), ratio=ratio)
+
+
+def _quotient(id_: str, unit: Unit, sums: str, of: str, definition: str, factor: int = 1) -> Form:
+    return _control(id_, unit, sums, definition, "", Ratio(of, 1, factor))
+
+
+def _derived(id_: str, unit: Unit, layer: Layer, definition: str, derived: Derived) -> Form:
+    return Form("Market", "", id_, "", definition, "6, 9.9", layer, "", units=(unit,), derived=derived)
 
 
 CONTROL: Final = (
@@ -129,10 +179,41 @@ CONTROL: Final = (
     _control("FeeTotNtv", "native", "fees", "Fees: debits minus credits of the non-coinbase transactions."),
     _control("IssTotNtv", "native", "issuance", "New money: coinbase credits minus fees."),
     _control("RevNtv", "native", "revenue", "Miners' revenue: IssTotNtv plus FeeTotNtv."),
-    _control("SplyCur", "native", "supply", "Running sum of IssTotNtv at the end of the day."),
+    _control("SplyCur", "native", "supply", "Running sum of IssTotNtv at the end of the day.", "changes"),
     _control(
-        "AdrActCnt", "count", "active", "Distinct accounts debited, or credited more than zero, that day."
+        "AdrActCnt", "count", "active", "Distinct accounts debited, or credited more than zero, that day.", ""
     ),
+    _control("AdrActSentCnt", "count", "sent", "Distinct accounts debited that day.", ""),
+    _control("AdrActRecCnt", "count", "received", "Distinct accounts credited more than zero that day.", ""),
+    _control(
+        "AdrBalCnt",
+        "count",
+        "holders",
+        "Accounts with a balance above zero at the end of the day.",
+        "changes",
+    ),
+    _quotient("BlkSizeMeanByte", "bytes", "size", "blocks", "BlkSizeByte over BlkCnt."),
+    _quotient("FeeMeanNtv", "native", "fees", "transactions", "FeeTotNtv over TxCnt."),
+    _quotient(
+        "FeeMedNtv",
+        "native",
+        "fee_middle",
+        "fee_middles",
+        "Median of the fees of the day's non-coinbase transactions.",
+    ),
+    _quotient("TxTfrValMeanNtv", "native", "transfer_value", "transfer_count", "TxTfrValNtv over TxTfrCnt."),
+    _quotient(
+        "TxTfrValMedNtv",
+        "native",
+        "transfer_middle",
+        "transfer_middles",
+        "Median of the outputs that TxTfrCnt counts.",
+    ),
+    _quotient("FeeRevPct", "ratio", "fees", "revenue", "100 times FeeTotNtv over RevNtv.", 100),
+    _control("TxTfrValUSD", "USD", "transfer_value", "TxTfrValNtv times the day's PriceUSD."),
+    _control("FeeTotUSD", "USD", "fees", "FeeTotNtv times the day's PriceUSD."),
+    _control("IssTotUSD", "USD", "issuance", "IssTotNtv times the day's PriceUSD."),
+    _control("RevUSD", "USD", "revenue", "RevNtv times the day's PriceUSD."),
 )
 """What the vendor publishes for free, in the order of METHODOLOGY section 6."""
 
@@ -145,6 +226,8 @@ FORMS: Final = (
         "in{hop}",
         "Sent by {owner} to {miners}.",
         "5",
+        3,
+        "transactions",
         hops=_BOTH,
         entities="each",
     ),
@@ -155,6 +238,8 @@ FORMS: Final = (
         "in{hop}",
         "Credited to {miners} by coinbases and in transactions that they did not send.",
         "5, 6",
+        3,
+        "transactions",
         hops=_BOTH,
     ),
     Form(
@@ -164,6 +249,8 @@ FORMS: Final = (
         "out{hop}",
         "Sent by {miners} to {owner}.",
         "5",
+        3,
+        "transactions",
         hops=_BOTH,
         entities="each",
     ),
@@ -174,6 +261,8 @@ FORMS: Final = (
         "out{hop}",
         "Sent by {miners} to anyone else.",
         "5, 6",
+        3,
+        "transactions",
         hops=_BOTH,
     ),
     Form(
@@ -183,6 +272,8 @@ FORMS: Final = (
         "in{hop}",
         "FlowMinerIn{hop}HopAll minus FlowMinerOut{hop}HopAll.",
         "6",
+        3,
+        "transactions",
         minus="out{hop}",
         hops=_BOTH,
     ),
@@ -193,6 +284,8 @@ FORMS: Final = (
         "balance{hop}",
         "End-of-day balance of the {miners}, whole history of each account.",
         "6",
+        3,
+        "changes",
         hops=_BOTH,
     ),
     Form(
@@ -202,6 +295,8 @@ FORMS: Final = (
         "out{hop}",
         "100 times FlowMinerOut{hop}HopAllNtv over RevNtv, both summed over 30 days.",
         "6, 9.9",
+        3,
+        "",
         units=("ratio",),
         hops=_BOTH,
         ratio=Ratio(of="revenue", days=30, factor=100),
@@ -213,6 +308,8 @@ FORMS: Final = (
         "out{hop}",
         "FlowMinerOut1HopAllNtv over RevNtv.",
         "6, 9.9",
+        3,
+        "",
         units=("ratio",),
         hops=(1,),
         ratio=Ratio(of="revenue", days=1, factor=1),
@@ -224,6 +321,8 @@ FORMS: Final = (
         "gained",
         "Gained by {owner} in non-coinbase transactions, each netted.",
         "6",
+        2,
+        "transactions",
         entities="each",
     ),
     Form(
@@ -233,6 +332,8 @@ FORMS: Final = (
         "gained",
         "Sum of FlowIn over the labelled exchanges, flows between them included.",
         "6",
+        2,
+        "transactions",
         entities="sum",
     ),
     Form(
@@ -242,6 +343,8 @@ FORMS: Final = (
         "lost",
         "Lost by {owner} in non-coinbase transactions, each netted.",
         "6",
+        2,
+        "transactions",
         entities="each",
     ),
     Form(
@@ -251,6 +354,8 @@ FORMS: Final = (
         "lost",
         "Sum of FlowOut over the labelled exchanges, flows between them included.",
         "6",
+        2,
+        "transactions",
         entities="sum",
     ),
     Form(
@@ -260,6 +365,8 @@ FORMS: Final = (
         "gained",
         "FlowIn{entity} minus FlowOut{entity}.",
         "6",
+        2,
+        "transactions",
         minus="lost",
         entities="each",
     ),
@@ -270,8 +377,133 @@ FORMS: Final = (
         "gained",
         "FlowInExIncl minus FlowOutExIncl.",
         "6",
+        2,
+        "transactions",
         minus="lost",
         entities="sum",
+    ),
+    Form(
+        "Sply",
+        "",
+        "Sply{entity}",
+        HELD,
+        "End-of-day balance of {owner}, whole history of each account.",
+        "6",
+        2,
+        "changes",
+        entities="each",
+    ),
+    Form(
+        "FlowTfr",
+        "In",
+        "FlowTfrIn{entity}Cnt",
+        "transfers_in",
+        "Positive outputs to {owner} in transactions without an input of it.",
+        "6",
+        2,
+        "transactions",
+        units=("count",),
+        entities="one",
+    ),
+    Form(
+        "FlowTfr",
+        "Out",
+        "FlowTfrOut{entity}Cnt",
+        "transfers_out",
+        "Positive outputs to anyone else in transactions with an input of {owner}.",
+        "6",
+        2,
+        "transactions",
+        units=("count",),
+        entities="one",
+    ),
+    Form(
+        "FlowTfr",
+        "In",
+        "FlowTfrToExCnt",
+        "transfers_in",
+        "Positive outputs to {owner} in transactions without an input of them.",
+        "6",
+        2,
+        "transactions",
+        units=("count",),
+        entities="all",
+    ),
+    Form(
+        "FlowTfr",
+        "Out",
+        "FlowTfrFromExCnt",
+        "transfers_out",
+        "Positive outputs to anyone else in transactions with an input of {owner}.",
+        "6",
+        2,
+        "transactions",
+        units=("count",),
+        entities="all",
+    ),
+    Form(
+        "FlowTfr",
+        "In",
+        "FlowTfrToExInclCnt",
+        "transfers_in",
+        "Sum of FlowTfrIn over the labelled exchanges, transfers between them included.",
+        "6",
+        2,
+        "transactions",
+        units=("count",),
+        entities="sum",
+    ),
+    Form(
+        "FlowTfr",
+        "Out",
+        "FlowTfrFromExInclCnt",
+        "transfers_out",
+        "Sum of FlowTfrOut over the labelled exchanges, transfers between them included.",
+        "6",
+        2,
+        "transactions",
+        units=("count",),
+        entities="sum",
+    ),
+    Form(
+        "TxEx",
+        "",
+        "TxExCnt",
+        "exchange_transactions",
+        "Non-coinbase transactions with an input of an exchange or a positive output to one.",
+        "6",
+        2,
+        "transactions",
+        units=("count",),
+        entities="all",
+    ),
+    _derived(
+        "RevAllTimeUSD",
+        "USD",
+        1,
+        "Running sum of RevUSD; a day without a price adds nothing and has no value.",
+        Derived("running", ("RevUSD",)),
+    ),
+    _derived(
+        "MCTC",
+        "ratio",
+        3,
+        "SplyMiner0HopAllUSD plus SplyMiner1HopAllUSD, over RevAllTimeUSD.",
+        Derived("share", ("SplyMiner0HopAllUSD", "SplyMiner1HopAllUSD"), "RevAllTimeUSD"),
+    ),
+    _derived(
+        "PuellMulTot",
+        "ratio",
+        1,
+        "IssTotUSD over its own mean of the last 365 days; null unless all of them have a price.",
+        Derived("over_mean", ("IssTotUSD",), days=365),
+    ),
+    _derived(
+        "PuellMulRev",
+        "ratio",
+        1,
+        "RevUSD over its own mean of the last 365 days; null unless all of them have a price.",
+        Derived("over_mean", ("RevUSD",), days=365),
     ),
 )
 """The catalogue, in the order of the columns of metrics.csv after the seeds."""
@@ -306,7 +538,8 @@ def catalog(exchanges: Iterable[str]) -> list[Metric]:
 
     The order is that of the columns of metrics.csv and depends on the set of codes only.
     """
-    entities = {"": ("",), "each": (*sorted(set(exchanges)), EX), "sum": (INCL,)}
+    codes = tuple(sorted(set(exchanges)))
+    entities = {"": ("",), "each": (*codes, EX), "one": codes, "all": (EX,), "sum": (INCL,)}
     rest = (
         metric
         for form in FORMS
@@ -318,20 +551,27 @@ def catalog(exchanges: Iterable[str]) -> list[Metric]:
     return list(unique.values())
 
 
-def sums_of(family: str) -> list[str]:
-    """Names of the daily sums that the metrics of a family are made of."""
-    forms = (form for form in FORMS if form.family == family)
+def sums_of(*families: str) -> list[str]:
+    """Names of the daily sums that the metrics of these families are made of."""
+    forms = (form for form in FORMS if form.family in families)
     return list(dict.fromkeys(form.sums.format(hop=hop) for form in forms for hop in form.hops))
+
+
+def exchange_sums() -> list[str]:
+    """Names of the daily sums of exchanges alone: the columns of queries/exchange_gains.sql."""
+    return sums_of("Flow", "Sply", "FlowTfr", "TxEx")
 
 
 def select(metrics: Iterable[Metric], patterns: Iterable[str]) -> list[Metric]:
     """The metrics that the patterns name, in their own order; all of them without a pattern.
 
-    A pattern is an id, with `*` for any text and `?` for any letter, or several with commas between them.
-    Raises MetricError when one matches no metric.
+    A pattern is an id, with `*` for any text and `?` for any letter, or several with commas between them; `seeds`
+    stands for the seed metrics. Raises MetricError when one matches no metric.
     """
     known = list(metrics)
-    wanted = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
+    given = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
+    named = [metric.id for metric in seeds()]
+    wanted = [id_ for part in given for id_ in (named if part == SEEDS_WORD else [part])]
     for part in wanted:
         if not any(fnmatchcase(metric.id, part) for metric in known):
             raise MetricError(f"no metric is called {part}, expected an id or a pattern of `reflow metrics`")
@@ -341,6 +581,6 @@ def select(metrics: Iterable[Metric], patterns: Iterable[str]) -> list[Metric]:
 def facts(metric: Metric) -> dict[str, object]:
     """What a person or a script may ask of a metric: all but how it is computed, and whether it is a seed."""
     told = metric._asdict()
-    for name in ("sums", "minus", "ratio"):
+    for name in ("sums", "minus", "ratio", "derived"):
         del told[name]
     return told | {"seed": metric in seeds()}

@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection
 
 from reflow.flows.catalog import INCL, Metric
 from reflow.flows.daily import Daily, Flow, exchange_series, mining_series
-from reflow.flows.days import Blocks, Range
+from reflow.ledger.days import Blocks, Range
 from reflow.flows.kernels import Ints
 from reflow.flows.members import MembersOf, read_members
 from reflow.flows.methodology import Methodology
@@ -32,7 +32,7 @@ class Contributions(NamedTuple):
     of_tx: dict[int, int]
     """Sat that each transaction adds, in chain order; those that add nothing are left out."""
     value: int | None
-    """The cell as recompute has it, in 10**-8 units; None where it is not computable."""
+    """The cell as recompute has it, in 10**-18 units; None where it is not computable."""
 
 
 def contributions(
@@ -102,9 +102,7 @@ def _flows(
     exchanges: Sequence[str],
 ) -> list[Flow]:
     with con.cursor() as own:
-        found = range_sums(
-            own, part, day_count, members_of, [methodology], [rule_of(methodology)], exchanges, False
-        )
+        found = range_sums(own, part, day_count, members_of, [methodology], [rule_of(methodology)], exchanges)
         return [*found.exchanges, *found.mining[0]]
 
 

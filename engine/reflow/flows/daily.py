@@ -1,11 +1,12 @@
 """Sums of satoshis by series and day, small enough to keep many methodologies' at once."""
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
 
-from reflow.flows.catalog import EX, INCL, sums_of
+from reflow.flows.catalog import EX, HELD, INCL, exchange_sums, sums_of
 from reflow.flows.kernels import Longs
 from reflow.flows.values import Series
 
@@ -42,10 +43,12 @@ class Daily:
 
 
 def exchange_series(daily: Daily, exchanges: Sequence[str]) -> Series:
-    """What exchanges gained and lost, as far as it can be known: of one, it needs a label, of all, one at least."""
+    """What exchanges gained, lost and hold, as far as it can be known: of one, it needs a label, of all, one at least."""
     entities = (*exchanges, EX) if exchanges else ()
-    series = {(name, code): daily.of((name, code)) for name in sums_of("Flow") for code in entities}
-    for name in sums_of("Flow") if exchanges else ():
+    series = {(name, code): daily.of((name, code)) for name in exchange_sums() for code in entities}
+    for code in entities:
+        series[HELD, code] = list(accumulate(series[HELD, code]))
+    for name in exchange_sums() if exchanges else ():
         parts = (series[name, code] for code in exchanges)
         series[name, INCL] = [sum(day) for day in zip(*parts, strict=True)]
     return series

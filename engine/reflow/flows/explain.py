@@ -19,7 +19,7 @@ from reflow.entities.labels import Labels
 from reflow.errors import LedgerError, MetricError
 from reflow.flows.catalog import Metric, catalog, sums_of
 from reflow.flows.contributions import Contributions, contributions
-from reflow.flows.days import Blocks, read_blocks
+from reflow.ledger.days import Blocks, read_blocks
 from reflow.flows.explanation import BlockPart, Explanation, Name, Part, Party
 from reflow.flows.kernels import Longs
 from reflow.flows.methodology import REFERENCE, Methodology

@@ -3,10 +3,10 @@
 from datetime import date
 from typing import Any, NamedTuple
 
+from reflow.amounts import VALUE_PLACES, plain
 from reflow.flows.catalog import Metric
 from reflow.flows.methodology import Methodology
 from reflow.flows.owners import Owner, Reason, Role
-from reflow.flows.values import plain
 
 
 class Name(NamedTuple):
@@ -60,7 +60,7 @@ class Explanation(NamedTuple):
     day: date
     methodology: Methodology
     value: int | None
-    """The cell as recompute has it, in 10**-8 units; None where it is not computable."""
+    """The cell as recompute has it, in 10**-18 units; None where it is not computable."""
     total: int
     """Sum of all parts, shown or not: sat, or a number for counts."""
     price: str | None
@@ -83,7 +83,7 @@ class Explanation(NamedTuple):
 
     def cell(self) -> str | None:
         """The cell as metrics.csv has it; None where it is empty."""
-        return None if self.value is None else plain(self.value)
+        return None if self.value is None else plain(self.value, VALUE_PLACES)
 
     def facts(self) -> dict[str, Any]:
         """All of it as plain dictionaries and lists, amounts in sat, for JSON."""

@@ -149,7 +149,7 @@ def scan(
     for i in range(len(tx)):
         t = tx[i] - first_tx
         total[t] += value[i]
-        number[t] += 1
+        number[t] += value[i] > 0 or is_input
     for start in range(0, len(tx), _AHEAD):
         for k in range(_find(rows, slots, words, account, start, at, found)):
             i = at[k]

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
+from reflow.clock import Clock as Clock
 from reflow.errors import MethodologyError
 from reflow.flows.toml_file import read_toml
 
-Clock = Literal["mediantime", "header"]
 ClusterRule = Literal["common_input", "labels_only"]
 OneHop = Literal["within", "exact"]
 Membership = Literal["as_of", "ever"]

@@ -14,12 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import reflow
+from reflow.amounts import VALUE_PLACES, plain
+from reflow.errors import OutputError
 from reflow.files import write_together
 from reflow.flows.catalog import ASSET as ASSET
 from reflow.flows.recompute import Recomputation
-from reflow.flows.values import Values, plain
+from reflow.flows.values import Values
 
-_DECIMAL: Final = pa.decimal128(38, 8)
+_DECIMAL: Final = pa.decimal128(38, VALUE_PLACES)
+_LARGEST: Final = 10**38 - 1
 _SCHEMA: Final = pa.schema(
     [("asset", pa.string()), ("time", pa.date32()), ("metric", pa.string()), ("value", _DECIMAL)]
 )
@@ -30,7 +33,7 @@ def write(result: Recomputation, out_dir: str | Path) -> list[Path]:
     """Write the three files into `out_dir`, made if need be; gives their paths.
 
     - metrics.csv: `time` (YYYY-MM-DD), then one column per metric id; plain decimals, null is an empty cell.
-    - metrics.parquet: asset, time (DATE), metric, value DECIMAL(38,8); a row for every day and metric, nulls
+    - metrics.parquet: asset, time (DATE), metric, value DECIMAL(38,18); a row for every day and metric, nulls
       included, sorted by metric and time. Its metadata has the digests of run.json: whoever reads both while they
       are being replaced can tell whether they belong together.
     - run.json: what was computed from what; everything but `seconds` is the same for the same input.
@@ -85,7 +88,8 @@ def _write_csv(result: Recomputation, path: Path) -> None:
         columns = [result.values[metric.id] for metric in result.metrics]
         for day, row in zip(result.days, zip(*columns, strict=True), strict=True):
             stream.write(
-                ",".join([str(day), *("" if value is None else plain(value) for value in row)]) + "\n"
+                ",".join([str(day), *("" if value is None else plain(value, VALUE_PLACES) for value in row)])
+                + "\n"
             )
 
 
@@ -109,7 +113,12 @@ def _long(result: Recomputation, ids: Sequence[str]) -> pa.Table:
 
 
 def _decimals(values: Values) -> pa.Array:
-    """Integers of 10**-8 as decimals, without a detour over text: Arrow keeps a decimal as its 128-bit integer."""
+    """Integers of 10**-18 as decimals, without a detour over text: Arrow keeps a decimal as its 128-bit integer."""
+    if too_large := [value for value in values if value is not None and abs(value) > _LARGEST]:
+        raise OutputError(
+            f"a value of {plain(too_large[0], VALUE_PLACES)}, expected at most {len(str(_LARGEST)) - VALUE_PLACES} digits "
+            "before the point: look at the prices"
+        )
     raw = b"".join((value or 0).to_bytes(16, "little", signed=True) for value in values)
     known = np.array([value is not None for value in values], np.bool_)
     valid = np.packbits(known, bitorder="little").tobytes()

@@ -5,7 +5,6 @@ table of the members, and dense arrays for the transactions, which are numbered 
 what becomes of the sums is in queries/exchange_flows.sql and queries/plain_flows.sql.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -14,7 +13,7 @@ from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from reflow.flows import kernels
-from reflow.flows.days import Range
+from reflow.ledger.days import Range
 from reflow.flows.kernels import Ints, Longs, Numbers, Shorts
 from reflow.flows.members import Members, MembersOf
 from reflow.flows.methodology import Methodology
@@ -53,6 +52,7 @@ class Side(NamedTuple):
     total: Longs
     """Sat of all debits (or credits) of the transaction."""
     number: Ints
+    """How many debits (or positive credits)."""
     place: Ints
     """Of each debit (or positive credit) of a member: its transaction, …"""
     row: Numbers
@@ -72,8 +72,6 @@ class Postings(NamedTuple):
     """The transactions with a member, by tx minus the first one, rising."""
     summed: Ints
     """Which of them a transaction is; says nothing of others."""
-    accounts: dict[int, list[Longs]]
-    """Day to the accounts of its debits and positive credits, in pieces."""
 
 
 class ExchangeRows(NamedTuple):
@@ -84,8 +82,10 @@ class ExchangeRows(NamedTuple):
     exchange: Shorts
     """-1 for all as one set, which comes first."""
     inputs: Longs
-    """Number of debits, their sat, sat of the credits."""
+    """Number of debits, their sat."""
     debit: Longs
+    outputs: Longs
+    """Number of positive credits, their sat."""
     credit: Longs
     own: tuple[tuple[Longs, Longs, Longs], tuple[Longs, Longs, Longs]]
     """Of both sides: which of the members' postings are an exchange's, the rows of that exchange, of all exchanges."""
@@ -134,14 +134,13 @@ def read_postings(con: DuckDBPyConnection, part: Range, members_of: MembersOf) -
     """Read the range's debits and credits; `con` is for this call alone."""
     sides = [list(_batches(con, name, part)) for name in ("debits", "credits")]
     members = members_of([account for side in sides for _, account, _ in side])
-    accounts: dict[int, list[Longs]] = defaultdict(list)
-    inputs, outputs = (_scan(side, part, members, accounts, side is sides[0]) for side in sides)
+    inputs, outputs = (_scan(side, part, members, side is sides[0]) for side in sides)
     mark = np.zeros(len(part.days), np.bool_)
     mark[inputs.place] = mark[outputs.place] = True
     touched = np.flatnonzero(mark)
     summed = np.empty(len(mark), np.int32)
     summed[touched] = np.arange(len(touched))
-    return Postings(part, members, inputs, outputs, touched, summed, dict(accounts))
+    return Postings(part, members, inputs, outputs, touched, summed)
 
 
 def _batches(con: DuckDBPyConnection, name: str, part: Range) -> Iterator[Batch]:
@@ -151,9 +150,7 @@ def _batches(con: DuckDBPyConnection, name: str, part: Range) -> Iterator[Batch]
         yield tx, account, value
 
 
-def _scan(
-    side: list[Batch], part: Range, members: Members, accounts: dict[int, list[Longs]], is_input: bool
-) -> Side:
+def _scan(side: list[Batch], part: Range, members: Members, is_input: bool) -> Side:
     total, number = np.zeros(len(part.days), np.int64), np.zeros(len(part.days), np.int32)
     table = members.account, members.slots, members.words
     places, rows, sats = [np.empty(0, np.int32)], [np.empty(0, np.uint32)], [np.empty(0, np.int64)]
@@ -169,18 +166,7 @@ def _scan(
         places.append(place[:size].copy())
         rows.append(row[:size].copy())
         sats.append(sat[:size].copy())
-        _sort_by_day(part, tx, account, value, accounts, is_input)
     return Side(total, number, np.concatenate(places), np.concatenate(rows), np.concatenate(sats))
-
-
-def _sort_by_day(
-    part: Range, tx: Longs, account: Longs, value: Longs, accounts: dict[int, list[Longs]], is_input: bool
-) -> None:
-    """Put the accounts to their days; a zero-value output makes nobody active."""
-    days = part.days[tx - part.first_tx]
-    for day in np.unique(days[np.concatenate([[True], days[1:] != days[:-1]])[: len(days)]]):
-        today = (days == day) & ((value > 0) | is_input)
-        accounts[int(day)].append(account[today])
 
 
 def exchange_rows(found: Postings) -> ExchangeRows:
@@ -201,6 +187,7 @@ def exchange_rows(found: Postings) -> ExchangeRows:
         exchange=((every & 0xFFFF) - 1).astype(np.int16),
         inputs=_sums_at(len(every), spent, np.ones(len(found.inputs.sat), np.int64)),
         debit=_sums_at(len(every), spent, found.inputs.sat),
+        outputs=_sums_at(len(every), paid, np.ones(len(found.outputs.sat), np.int64)),
         credit=_sums_at(len(every), paid, found.outputs.sat),
         own=(spent, paid),
     )

@@ -15,12 +15,13 @@ from reflow.entities.hops import find_mining_accounts
 from reflow.entities.labels import Labels
 from reflow.errors import LedgerError
 from reflow.flows.catalog import Metric, catalog, select
-from reflow.flows.days import Blocks, read_blocks
+from reflow.ledger.days import Blocks, read_blocks
 from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.flows.postings import Rule, rule_of
 from reflow.flows.prices import Prices, prices_of
-from reflow.flows.sums import ACTIVE, sum_flows
-from reflow.flows.values import Series, Values, control_series, metric_values
+from reflow.flows.sums import sum_flows
+from reflow.flows.values import Series, Valuation, Values, control_series
+from reflow.ledger.kept_days import read_figures
 from reflow.ledger.ledger import Ledger, Tip, raise_if_storage_failed
 from reflow.progress import Progress, silent
 from reflow.resources import query
@@ -39,7 +40,7 @@ class Recomputation(NamedTuple):
     selected: bool
     """Whether they are some that were asked for, not the whole catalogue."""
     values: dict[str, Values]
-    """Metric id to one value a day: an integer number of 10**-8 units of the metric, or None."""
+    """Metric id to one value a day: an integer number of 10**-18 units of the metric, or None."""
     network: str
     tip: Tip
     ledger_digest: str
@@ -64,7 +65,7 @@ def recompute(
 
     `metrics` are ids and patterns (see `catalog.select`); without any the whole catalogue is computed.
     `progress` is called with a stage (`common inputs`: spans of blocks; `closure`: rounds; `hops`: rules of who mines;
-    `flows`: transactions), what is done, and what there is in all (0: not known). The result depends on the content
+    `days`: days that the ledger does not keep; `flows`: transactions), what is done, and what there is in all (0: not known). The result depends on the content
     of ledger, labels and prices only.
     Raises LedgerError when the ledger is empty, or when memory or disk do not suffice, and MetricError when
     there is no such metric.
@@ -121,7 +122,8 @@ def recompute_each(
     for clusters, methodology, blocks, series in _series(ledger, labels, methodologies, seconds, progress):
         days = blocks.days()
         with _timed(seconds, "metrics"):
-            values = {metric.id: metric_values(metric, series, days, prices.usd) for metric in wanted}
+            valuation = Valuation(series, days, prices.usd)
+            values = {metric.id: valuation.of(metric) for metric in wanted}
         yield Recomputation(
             days=days,
             metrics=wanted,
@@ -151,18 +153,17 @@ def _series(
     con = ledger.con.cursor()
     try:
         for clusters, rules, alike in _passes(con, labels, methodologies, seconds, progress):
-            with _timed(seconds, "flows"):
-                clock = alike[0].clock
-                if first := clock not in of_clock:
+            clock = alike[0].clock
+            if clock not in of_clock:
+                with _timed(seconds, "days"):
                     blocks = read_blocks(con, clock)
-                    of_clock[clock] = blocks, control_series(blocks)
+                    figures = read_figures(con, blocks, clock, progress=progress)
+                    kept = {(name, ""): numbers for name, numbers in figures.items()}
+                    of_clock[clock] = blocks, control_series(blocks) | kept
+            with _timed(seconds, "flows"):
                 blocks, known = of_clock[clock]
-                found = sum_flows(
-                    con, blocks, labels.exchanges(), alike, rules, active=first, progress=progress
-                )
+                found = sum_flows(con, blocks, labels.exchanges(), alike, rules, progress=progress)
                 series = next(found)
-                if first:
-                    known[ACTIVE] = series[ACTIVE]
             for methodology, own in zip(alike, chain([series], found), strict=True):
                 yield clusters, methodology, blocks, known | own
     except duckdb.Error as error:

@@ -12,10 +12,9 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from reflow.flows.active import active_accounts
-from reflow.flows.catalog import EX, sums_of
+from reflow.flows.catalog import EX, exchange_sums, sums_of
 from reflow.flows.daily import Daily, Flow, exchange_series, mining_series
-from reflow.flows.days import RANGE_BYTES, Blocks, Range, whole_day_ranges
+from reflow.ledger.days import RANGE_BYTES, Blocks, Range, whole_day_ranges
 from reflow.flows.kernels import Bools, Longs
 from reflow.flows.members import MembersOf, read_members
 from reflow.flows.methodology import Methodology
@@ -48,18 +47,14 @@ _BYTES_PER_BLOCK_BYTE: Final = 0.5
 Columns = dict[str, NDArray[Any]]
 """A table by column."""
 
-ACTIVE: Final = ("active", "")
-"""Key of the numbers of active accounts."""
-
 
 class RangeSums(NamedTuple):
     """What one range adds, by the number of the day; the one after the last complete day is dropped in the end."""
 
     exchanges: list[Flow]
-    """What exchanges gained and lost, whatever the methodology."""
+    """What exchanges gained, lost and hold more, and their transfers, whatever the methodology."""
     mining: list[list[Flow]]
     """What miners sent and got, under each methodology."""
-    active: dict[int, int]
     balance: dict[View, Longs]
     """`[h, day]` of each view: change of the end-of-day balance of M0, and of M0 with M1."""
 
@@ -71,19 +66,16 @@ def sum_flows(
     methodologies: Sequence[Methodology],
     rules: list[Rule],
     *,
-    active: bool = True,
     progress: Progress = silent,
 ) -> Iterator[Series]:
     """The sums that need owners, under each of the methodologies, after one pass over the ledger for all of them.
 
     They agree on `clusters` and on the clock of `blocks`. `con` has the temporary tables of
     `find_exchange_accounts`, and `payout` (account, since1, rule) with the accounts that M0 paid under each of
-    `rules`; `exchanges` are the codes with a label. Without `active` the numbers of active accounts, which the clock
-    alone changes, are left out. Memory is as large as the database's limit allows, and is shared with it; beyond that,
-    results take 16 bytes for each day, series and methodology. `progress` counts transactions.
+    `rules`; `exchanges` are the codes with a label. Memory is as large as the database's limit allows, and is shared
+    with it; beyond that, results take 16 bytes for each day, series and methodology. `progress` counts transactions.
     """
     totals = [Daily(blocks.day_count) for _ in range(len(methodologies) + 1)]
-    numbers: dict[int, int] = {}
     balance = {view_of(each, rules): np.zeros((2, blocks.day_count + 1), np.int64) for each in methodologies}
     with memory_for_arrays(con) as memory:
         workers = min(_WORKERS, count(con, "SELECT current_setting('threads')"))
@@ -93,20 +85,15 @@ def sum_flows(
 
         def sum_range(part: Range) -> RangeSums:
             with con.cursor() as own:
-                return range_sums(
-                    own, part, blocks.day_count, members_of, methodologies, rules, exchanges, active
-                )
+                return range_sums(own, part, blocks.day_count, members_of, methodologies, rules, exchanges)
 
         for part, found in zip(ranges, in_order(sum_range, ranges, workers), strict=True):
             for total, flows in zip(totals, (found.exchanges, *found.mining), strict=True):
                 total.put(flows)
-            numbers.update(found.active)
             for view, change in found.balance.items():
                 balance[view] += change
             progress("flows", part.last_tx + 1, ranges[-1].last_tx + 1)
     shared = exchange_series(totals[0], exchanges)
-    if active:
-        shared[ACTIVE] = [numbers.get(day, 0) for day in range(blocks.day_count)]
     for methodology, total in zip(methodologies, totals[1:], strict=True):
         held = _balances(balance[view_of(methodology, rules)], methodology)
         yield shared | held | mining_series(total, exchanges)
@@ -126,19 +113,18 @@ def range_sums(
     methodologies: Sequence[Methodology],
     rules: list[Rule],
     exchanges: Sequence[str],
-    with_active: bool,
 ) -> RangeSums:
     """What the transactions of `part` add to each of the numbers in `part.days`, below `day_count` or dropped.
 
     The methodologies are as `sum_flows` has them; `con` is for this call alone.
     """
     postings = read_postings(con, part, members_of)
-    active = active_accounts(postings.accounts) if with_active else {}
     of_exchange = exchange_rows(postings)
     con.register("exchange_sum", _exchange_sums(postings, of_exchange))
     gains = [
-        ((row["series"], _code(exchanges, row["exchange"])), row["day"], int(row["value"]))
+        ((name, _code(exchanges, row["exchange"])), row["day"], int(row[name]))
         for row in rows(con, query("exchange_gains"))
+        for name in exchange_sums()
     ]
     views = dict.fromkeys(view_of(each, rules) for each in methodologies)
     balance: dict[View, Longs] = {}
@@ -158,7 +144,7 @@ def range_sums(
             mining |= {
                 each: list(_flows(con, each, exchanges)) for each in same_view if each.one_hop == one_hop
             }
-    return RangeSums(gains, [mining[each] for each in methodologies], active, balance)
+    return RangeSums(gains, [mining[each] for each in methodologies], balance)
 
 
 def _code(exchanges: Sequence[str], number: int) -> str:
@@ -174,14 +160,17 @@ def _takes_part(sums: ViewSums) -> Bools:
 def _exchange_sums(postings: Postings, of_exchange: ExchangeRows) -> pa.Table:
     """The transactions with an exchange, as queries/exchange_gains.sql describes them."""
     place = postings.touched[of_exchange.touched]
-    payments = postings.inputs.number[place] > 0
-    own: Columns = {
+    columns: Columns = {
+        "day": postings.part.days[place],
+        "inputs": postings.inputs.number[place].astype(np.int64),
+        "outputs": postings.outputs.number[place].astype(np.int64),
         "exchange": of_exchange.exchange,
+        "inputs_e": of_exchange.inputs,
         "debit_e": of_exchange.debit,
+        "outputs_e": of_exchange.outputs,
         "credit_e": of_exchange.credit,
     }
-    columns = {name: column[payments] for name, column in own.items()}
-    return pa.table({"day": postings.part.days[place[payments]], **columns})
+    return pa.table(columns)
 
 
 def _shared_sums(postings: Postings, of_exchange: ExchangeRows, sums: ViewSums, takes_part: Bools) -> Columns:

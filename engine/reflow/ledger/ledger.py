@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from reflow.errors import LedgerError
+from reflow.ledger.kept_days import take_back_days
 from reflow.ledger.rows import LedgerRows
 from reflow.network import NETWORKS, Network
 from reflow.resources import query
@@ -127,6 +128,7 @@ class Ledger:
         if first_tx is None:
             return 0
         with self.transaction():
+            take_back_days(self.con, height)
             for table in _ROLLED_BACK_BY_TX:
                 self.con.execute(f"DELETE FROM {table} WHERE tx >= $first_tx", {"first_tx": first_tx})
             for table in _ROLLED_BACK_BY_HEIGHT:

@@ -6,11 +6,14 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from duckdb import DuckDBPyConnection
+from numpy.typing import NDArray
 
-from reflow.flows.kernels import Ints, Longs
-from reflow.flows.methodology import Clock
+from reflow.clock import Clock
 from reflow.resources import query
 from reflow.tables import columns
+
+Longs = NDArray[np.int64]
+Ints = NDArray[np.int32]
 
 RANGE_BYTES: Final = 600_000_000
 """Blocks of that many bytes have about six million debits and credits, which lie in memory."""
@@ -67,28 +70,30 @@ def read_blocks(con: DuckDBPyConnection, clock: Clock) -> Blocks:
     )
 
 
-def whole_day_ranges(blocks: Blocks, limit: int = RANGE_BYTES) -> Iterator[Range]:
+def whole_day_ranges(blocks: Blocks, limit: int = RANGE_BYTES, start: int = 0) -> Iterator[Range]:
     """Cut the complete days into ranges of about `limit` bytes of blocks, or one day where a day is larger.
+
+    The first range begins with the block of number `start`, which is 0 or one of `cuts`.
 
     A cut is possible where every earlier block has an earlier day than every later one: at each midnight of
     the mediantime clock, at most midnights of the header clock, which may run backwards.
     """
     first_tx, tx_count, size = (blocks.columns[name] for name in ("first_tx", "tx_count", "size"))
     weight = np.concatenate([[0], np.cumsum(np.maximum(size, _BYTES_OF_TX * tx_count))])
-    start, cuts = 0, _cuts(blocks)
-    for end, following in zip(cuts, [*cuts, None][1:], strict=True):
+    ends = [cut for cut in cuts(blocks) if cut > start]
+    for end, following in zip(ends, [*ends, None][1:], strict=True):
         if following is None or weight[following] - weight[start] > limit:
             days = np.repeat(blocks.day[start:end], tx_count[start:end])
             yield Range(int(first_tx[start]), int(first_tx[start]) + len(days) - 1, days)
             start = end
 
 
-def _cuts(blocks: Blocks) -> list[int]:
+def cuts(blocks: Blocks) -> list[int]:
     """Numbers of blocks, in order, before which a cut is possible, up to the end of the last complete day."""
     if blocks.day_count == 0:
         return []
     latest_so_far = np.maximum.accumulate(blocks.day)
     earliest_to_come = np.minimum.accumulate(blocks.day[::-1])[::-1]
-    cuts = [int(cut) + 1 for cut in np.flatnonzero(latest_so_far[:-1] < earliest_to_come[1:])]
-    rest_is_incomplete = bool(cuts) and bool(np.all(blocks.day[cuts[-1] :] == blocks.day_count))
-    return cuts if rest_is_incomplete else [*cuts, len(blocks.day)]
+    found = [int(cut) + 1 for cut in np.flatnonzero(latest_so_far[:-1] < earliest_to_come[1:])]
+    rest_is_incomplete = bool(found) and bool(np.all(blocks.day[found[-1] :] == blocks.day_count))
+    return found if rest_is_incomplete else [*found, len(blocks.day)]

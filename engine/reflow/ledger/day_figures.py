@@ -1,0 +1,188 @@
+"""What a day's figures need more for than its blocks: distinct accounts, medians, and who holds something at its end.
+
+They depend on the ledger and the clock alone, neither on labels nor on a methodology, so they are computed once for a
+day (kept_days.py). The accounts that hold something are a hash table in memory; where that is too large for the memory
+allowed, the ledger is read several times, each time for the accounts of one part.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+from duckdb import DuckDBPyConnection
+from numpy.typing import NDArray
+
+from reflow.ledger import day_kernels
+from reflow.ledger.day_kernels import Slots
+from reflow.ledger.days import Longs, Range
+from reflow.parallel import in_order
+from reflow.resources import query
+
+_BATCH: Final = 500_000
+_SMALLEST: Final = 1 << 12
+_BYTES_PER_SLOT: Final = 16
+_FULL: Final = 0.7
+"""Share of the slots that may be used: with more, probing takes long."""
+
+
+class DayFigures(NamedTuple):
+    """The figures of one day; the columns of kept.day (queries/schema.sql)."""
+
+    day: int
+    """Number of the day, from the ledger's first on."""
+    active: int
+    """Distinct accounts debited, or credited more than 0."""
+    sent: int
+    """Distinct accounts debited."""
+    received: int
+    """Distinct accounts credited more than 0."""
+    holders: int
+    """Accounts with a balance above 0 at the end of the day."""
+    fee_middle: int
+    """The median of the fees of non-coinbase transactions, in sat: the middle one or the sum of the two middle ones, …"""
+    fee_middles: int
+    """… and how many these are: 0, 1 or 2."""
+    transfer_middle: int
+    """The same of the outputs that TxTfrCnt counts."""
+    transfer_middles: int
+
+
+class DayChanges(NamedTuple):
+    """A day, read: its figures without `holders`, and what each account's balance changed by."""
+
+    figures: DayFigures
+    account: Longs
+    """Distinct."""
+    change: Longs
+    """Sat."""
+
+
+class FullError(Exception):
+    """The accounts that hold something do not fit into the memory allowed: use more parts."""
+
+
+class Holdings:
+    """The accounts of one part whose balance is not 0; the other parts' are passed over."""
+
+    def __init__(self, memory: int, parts: int = 1, part: int = 0) -> None:
+        """`memory` is in bytes; `parts`, a power of two, are told apart by the lowest bits of the account."""
+        self._mask = parts - 1
+        self._part = part
+        self._most = max(_SMALLEST, 1 << (max(1, memory // _BYTES_PER_SLOT).bit_length() - 1))
+        self._slots = _empty(_SMALLEST)
+        self._used = 0
+        self.holders = 0
+        """Accounts with a balance above 0."""
+
+    def add(self, accounts: Longs, changes: Longs) -> None:
+        """Change the balances of these accounts, each of which is there once. Raises FullError."""
+        row = 0
+        while row < len(accounts):
+            limit = int(_FULL * len(self._slots.account))
+            row, self._used, holders = day_kernels.change(
+                self._slots, self._used, limit, accounts, changes, row, self._mask, self._part
+            )
+            self.holders += int(holders)
+            if row < len(accounts):
+                self._grow()
+
+    def rows(self) -> tuple[Longs, Longs]:
+        """Accounts and their balances in sat, by account."""
+        held = np.flatnonzero(self._slots.balance)
+        account, balance = self._slots.account[held], self._slots.balance[held]
+        order = np.argsort(account)
+        return account[order], balance[order]
+
+    def _grow(self) -> None:
+        # Old and new slots are in memory together: half of it for the new ones, at most.
+        if 2 * len(self._slots.account) > max(_SMALLEST, self._most // 2):
+            raise FullError
+        slots = _empty(2 * len(self._slots.account))
+        day_kernels.rehash(self._slots, slots)
+        self._slots = slots
+
+
+def _empty(size: int) -> Slots:
+    return Slots(np.empty(size, np.int64), np.zeros(size, np.int64))
+
+
+def read_days(
+    con: DuckDBPyConnection, ranges: Iterable[Range], day_count: int, workers: int
+) -> Iterator[DayChanges]:
+    """The days of the ranges in order, those below `day_count` only; a day without a transaction is left out."""
+
+    def read(part: Range) -> list[DayChanges]:
+        with con.cursor() as own:
+            return read_range(own, part, day_count)
+
+    for days in in_order(read, ranges, workers):
+        yield from days
+
+
+def read_range(con: DuckDBPyConnection, part: Range, day_count: int) -> list[DayChanges]:
+    """The days of one range; `con` is for this call alone."""
+    debits, credits_ = (_postings(con, name, part) for name in ("debits", "credits"))
+    paying = credits_.value > 0
+    gains = _Side(*(column[paying] for column in credits_))
+    fees, transfers = _payments(debits, gains)
+    cut = [_by_day(part, tx) for tx in (debits.tx, gains.tx, fees[0], transfers[0])]
+    return [
+        _day(
+            int(day),
+            _Side(*(column[cut[0](day)] for column in debits)),
+            _Side(*(column[cut[1](day)] for column in gains)),
+            fees[1][cut[2](day)],
+            transfers[1][cut[3](day)],
+        )
+        for day in np.unique(part.days)
+        if day < day_count
+    ]
+
+
+class _Side(NamedTuple):
+    """Debits, or credits, in chain order."""
+
+    tx: Longs
+    account: Longs
+    value: Longs
+
+
+def _postings(con: DuckDBPyConnection, name: str, part: Range) -> _Side:
+    relation = con.sql(query(name), params={"first": part.first_tx, "last": part.last_tx})
+    table = relation.to_arrow_table()
+    return _Side(*(table.column(column).to_numpy() for column in ("tx", "account", "value")))
+
+
+def _payments(debits: _Side, gains: _Side) -> tuple[tuple[Longs, Longs], tuple[Longs, Longs]]:
+    """tx and sat of each fee, and of each transfer."""
+    fee_tx, fee = np.empty((2, len(debits.tx)), np.int64)
+    transfer_tx, transfer = np.empty((2, len(gains.tx)), np.int64)
+    fees, transfers = day_kernels.pay(*debits, *gains, fee_tx, fee, transfer_tx, transfer)
+    return (fee_tx[:fees], fee[:fees]), (transfer_tx[:transfers], transfer[:transfers])
+
+
+def _by_day(part: Range, tx: Longs) -> Callable[[int], slice | NDArray[np.intp]]:
+    """Gives the rows of a day: a slice where days do not run backwards."""
+    days = part.days[tx - part.first_tx]
+    if bool(np.all(days[1:] >= days[:-1])):
+        return lambda day: slice(*np.searchsorted(days, [day, day + 1]))
+    return lambda day: np.flatnonzero(days == day)
+
+
+def _day(day: int, debits: _Side, gains: _Side, fees: Longs, transfers: Longs) -> DayChanges:
+    accounts = np.concatenate([debits.account, gains.account])
+    signed = np.concatenate([-debits.value, gains.value])
+    found, changes = np.empty((2, len(accounts)), np.int64)
+    order = np.argsort(accounts)
+    active, sent, received = day_kernels.group(order, accounts, signed, len(debits.account), found, changes)
+    figures = DayFigures(day, int(active), int(sent), int(received), 0, *_middle(fees), *_middle(transfers))
+    return DayChanges(figures, found[:active].copy(), changes[:active].copy())
+
+
+def _middle(values: Longs) -> tuple[int, int]:
+    """The sum of the one or two values in the middle of the sorted ones, and how many they are."""
+    if not len(values):
+        return 0, 0
+    low, high = (len(values) - 1) // 2, len(values) // 2
+    sorted_so_far = np.partition(values, [low, high])
+    return int(sorted_so_far[low : high + 1].sum()), high - low + 1

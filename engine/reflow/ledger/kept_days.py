@@ -1,0 +1,290 @@
+"""The figures of each day that the ledger keeps, and what the next day needs of them (tables of schema `kept`).
+
+An ingest keeps those of the mediantime clock. A recompute reads them, and computes for itself what is not kept: days of
+the header clock, or of a ledger that was filled in another way. What is kept is a cache of what the other tables say:
+`verify` computes it again.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from typing import Final, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from duckdb import DuckDBPyConnection
+
+from reflow.clock import Clock
+from reflow.ledger.day_figures import DayChanges, DayFigures, FullError, Holdings, read_days, read_range
+from reflow.ledger.days import RANGE_BYTES, Blocks, Range, cuts, read_blocks, whole_day_ranges
+from reflow.progress import Progress, silent
+from reflow.resources import query
+from reflow.tables import batches, count, memory_for_arrays, rows
+
+KEPT: Final = DayFigures._fields[1:]
+"""The names of the figures, which are those of the daily sums in the catalogue."""
+
+_WORKERS: Final = 2
+_RANGE_SHARE: Final = 4
+"""Ranges take one part in so many of the memory for arrays, the accounts that hold something the rest."""
+_BYTES_PER_BLOCK_BYTE: Final = 1.2
+"""Memory that a range takes for each byte of its blocks."""
+_SPAN_BYTES: Final = 20_000_000_000
+"""Bytes of blocks after which the state is saved: an interrupted run goes on from there."""
+_IDLE: Final = DayFigures(0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+Result = TypeVar("Result")
+
+
+def read_figures(
+    con: DuckDBPyConnection, blocks: Blocks, clock: Clock, *, progress: Progress = silent
+) -> dict[str, list[int]]:
+    """Each of KEPT with a number for every complete day: kept ones as they are, the rest computed, in bounded memory.
+
+    `blocks` are the ledger's under `clock`. Nothing is written, so `con` may be of a ledger open for reading only.
+    `progress` is called with the stage `days` when days must be computed.
+    """
+    until = _until(con, clock)
+    start = _cut_before(blocks, until)
+    if start < until and start < _last_cut(blocks):
+        start = 0  # what is kept of the accounts that hold something is of a later block
+    days = _kept(con, clock, blocks, start)
+    with memory_for_arrays(con) as memory:
+        ranges = list(whole_day_ranges(blocks, _range_bytes(con, memory), start))
+        if ranges:
+            walk = _Walk(con, clock, blocks, ranges, memory, progress)
+            days += _every_day(_retried(walk.figures), days, blocks.day_count)
+    return {name: [int(getattr(day, name)) for day in days] for name in KEPT}
+
+
+def keep_days(con: DuckDBPyConnection, clock: Clock, *, progress: Progress = silent) -> int:
+    """Compute and keep the complete days that are not kept yet; gives how many.
+
+    The state is saved now and then, so that an interrupted run goes on where it stopped. Under the header clock a day
+    is kept when every later block of the ledger is of a later day; if blocks of a kept day come after all, it is taken
+    back first. `progress` is as `read_figures` has it.
+    """
+    blocks = read_blocks(con, clock)
+    until = _until(con, clock)
+    start = _cut_before(blocks, until)
+    if start < until:
+        with _Transaction(con):
+            _take_back(con, clock, blocks, until, start)
+    number = 0
+    with memory_for_arrays(con) as memory:
+        ranges = whole_day_ranges(blocks, _range_bytes(con, memory), start)
+        for span in _spans(blocks, [part for part in ranges if _end(blocks, part) < len(blocks.day)]):
+            number += _retried(_Walk(con, clock, blocks, span, memory, progress).keep)
+    return number
+
+
+def take_back_days(con: DuckDBPyConnection, height: int) -> None:
+    """Take back what is kept of blocks above `height`, before these leave; in the transaction that is under way."""
+    for row in rows(con, query("kept_until")):
+        if row["blocks"] > height:
+            blocks = read_blocks(con, row["clock"])
+            _take_back(con, row["clock"], blocks, row["blocks"], _cut_before(blocks, height))
+
+
+class _Walk:
+    """One walk through ranges of whole days, from what the ledger keeps up to the first of them."""
+
+    def __init__(
+        self,
+        con: DuckDBPyConnection,
+        clock: Clock,
+        blocks: Blocks,
+        ranges: list[Range],
+        memory: int,
+        progress: Progress,
+    ) -> None:
+        self._con, self._clock, self._blocks, self._ranges = con, clock, blocks, ranges
+        self._memory = memory - memory // _RANGE_SHARE
+        self._progress = progress
+        self._start = _start(blocks, ranges[0])
+        self._end = _end(blocks, ranges[-1])
+
+    def figures(self, parts: int) -> list[DayFigures]:
+        """The figures of the days in the ranges; `holders` is how many more there are than before the first of them."""
+        return self._few(save=False) if len(self._ranges) == 1 else self._all(parts, save=False)
+
+    def keep(self, parts: int) -> int:
+        """Keep them, and the accounts that hold something at the end, in one transaction; gives how many days."""
+        last = int(self._blocks.day[self._end - 1])
+        with _Transaction(self._con):
+            kept = _kept(self._con, self._clock, self._blocks, self._start)
+            found = self._few(save=True) if len(self._ranges) == 1 else self._all(parts, save=True)
+            days = _every_day(found, kept, last + 1)
+            _insert_days(self._con, self._clock, self._blocks, days)
+            self._con.execute(query("keep_until"), {"clock": self._clock, "blocks": self._end})
+        return len(days)
+
+    def _few(self, *, save: bool) -> list[DayFigures]:
+        """One range: of the accounts that hold something only those are loaded whose balance changes in it."""
+        changes = read_range(self._con, self._ranges[0], self._blocks.day_count)
+        accounts = (
+            np.unique(np.concatenate([day.account for day in changes])) if changes else np.empty(0, np.int64)
+        )
+        self._con.register("wanted", pa.table({"account": accounts}))
+        holdings = self._load(Holdings(self._memory), "kept_holdings_among", {})
+        days = list(self._follow(changes, holdings, 0, 1))
+        if save:
+            self._save(holdings, "forget_holdings_among", {})
+        self._con.unregister("wanted")
+        return days
+
+    def _all(self, parts: int, *, save: bool) -> list[DayFigures]:
+        """Many ranges, read once for each part of the accounts."""
+        days: list[DayFigures] = []
+        for part in range(parts):
+            of_part: dict[str, object] = {"mask": parts - 1, "part": part}
+            holdings = self._load(Holdings(self._memory, parts, part), "kept_holdings", of_part)
+            changes = read_days(self._con, self._ranges, self._blocks.day_count, _workers(self._con))
+            found = list(self._follow(changes, holdings, part, parts))
+            days = [
+                day._replace(holders=day.holders + before.holders)
+                for day, before in zip(found, days or [_IDLE] * len(found), strict=True)
+            ]
+            if save:
+                self._save(holdings, "forget_holdings", of_part)
+        return days
+
+    def _load(self, holdings: Holdings, name: str, parameters: dict[str, object]) -> Holdings:
+        if self._start:
+            for account, balance in batches(self._con, query(name), {"clock": self._clock, **parameters}):
+                holdings.add(account, balance)
+        return holdings
+
+    def _save(self, holdings: Holdings, forget: str, parameters: dict[str, object]) -> None:
+        """Keep these accounts' balances instead of those that are kept of them."""
+        self._con.execute(query(forget), {"clock": self._clock, **parameters})
+        account, balance = holdings.rows()
+        self._con.register("incoming", pa.table({"account": account, "balance": balance}))
+        self._con.execute(query("keep_holdings"), {"clock": self._clock})
+        self._con.unregister("incoming")
+
+    def _follow(
+        self, changes: Iterable[DayChanges], holdings: Holdings, part: int, parts: int
+    ) -> Iterator[DayFigures]:
+        start, days = holdings.holders, self._blocks.day_count
+        for day in changes:
+            holdings.add(day.account, day.change)
+            self._progress("days", part * days + day.figures.day + 1, parts * days)
+            yield day.figures._replace(holders=holdings.holders - start)
+
+
+def _retried(work: Callable[[int], Result]) -> Result:
+    """With as many parts of the accounts as fit into memory one by one."""
+    parts = 1
+    while True:
+        try:
+            return work(parts)
+        except FullError:
+            parts *= 2
+
+
+def _until(con: DuckDBPyConnection, clock: Clock) -> int:
+    """How many of the ledger's first blocks are those of kept days."""
+    return next((int(row["blocks"]) for row in rows(con, query("kept_until")) if row["clock"] == clock), 0)
+
+
+def _cut_before(blocks: Blocks, most: int) -> int:
+    """The largest number of first blocks up to `most` whose days are complete and no later block's."""
+    return max((cut for cut in cuts(blocks) if cut <= most and cut < len(blocks.day)), default=0)
+
+
+def _last_cut(blocks: Blocks) -> int:
+    return max(cuts(blocks), default=0)
+
+
+def _start(blocks: Blocks, part: Range) -> int:
+    """Number of a range's first block."""
+    return int(np.searchsorted(blocks.columns["first_tx"], part.first_tx))
+
+
+def _end(blocks: Blocks, part: Range) -> int:
+    """Number of the block behind a range."""
+    return int(np.searchsorted(blocks.columns["first_tx"], part.last_tx, side="right"))
+
+
+def _workers(con: DuckDBPyConnection) -> int:
+    return min(_WORKERS, count(con, "SELECT current_setting('threads')"))
+
+
+def _range_bytes(con: DuckDBPyConnection, memory: int) -> int:
+    """Bytes of blocks that a range may have, when twice as many as there are workers are in memory."""
+    return min(RANGE_BYTES, int(memory / _RANGE_SHARE / (2 * _workers(con)) / _BYTES_PER_BLOCK_BYTE))
+
+
+def _spans(blocks: Blocks, ranges: list[Range]) -> Iterator[list[Range]]:
+    """Ranges after which the state is saved."""
+    size = np.concatenate([[0], np.cumsum(blocks.columns["size"])])
+    span: list[Range] = []
+    for part in ranges:
+        span.append(part)
+        if size[_end(blocks, part)] - size[_start(blocks, span[0])] > _SPAN_BYTES:
+            yield span
+            span = []
+    if span:
+        yield span
+
+
+def _kept(con: DuckDBPyConnection, clock: Clock, blocks: Blocks, until: int) -> list[DayFigures]:
+    """The kept days of the ledger's first `until` blocks, every day from its first on."""
+    day_count = int(blocks.day[until - 1]) + 1 if until else 0
+    end = blocks.first_day + timedelta(day_count)
+    found = rows(con, query("kept_days"), {"clock": clock, "end": end})
+    return [DayFigures(number, *(int(row[name]) for name in KEPT)) for number, row in enumerate(found)]
+
+
+def _every_day(found: list[DayFigures], kept: list[DayFigures], day_count: int) -> list[DayFigures]:
+    """The days after the kept ones, those without a transaction too; `holders` with those of the last kept day."""
+    base = kept[-1].holders if kept else 0
+    of_day = {day.day: day for day in found}
+    days: list[DayFigures] = []
+    change = 0
+    for number in range(len(kept), day_count):
+        day = of_day.get(number, _IDLE._replace(day=number, holders=change))
+        change = day.holders
+        days.append(day._replace(holders=base + change))
+    return days
+
+
+def _insert_days(con: DuckDBPyConnection, clock: Clock, blocks: Blocks, days: list[DayFigures]) -> None:
+    columns = {name: [getattr(day, name) for day in days] for name in KEPT}
+    table = pa.table({"day": [blocks.first_day + timedelta(day.day) for day in days], **columns})
+    con.register("incoming", table)
+    con.execute(query("keep_days"), {"clock": clock})
+    con.unregister("incoming")
+
+
+def _take_back(con: DuckDBPyConnection, clock: Clock, blocks: Blocks, until: int, cut: int) -> None:
+    """From what is kept of the first `until` blocks to what is kept of the first `cut`."""
+    first_tx, tx_count = blocks.columns["first_tx"], blocks.columns["tx_count"]
+    span = {"first": int(first_tx[cut]), "last": int(first_tx[until - 1] + tx_count[until - 1]) - 1}
+    before = con.sql(query("changed_holdings"), params={"clock": clock, **span}).to_arrow_table()
+    con.register("wanted", before)
+    con.execute(query("forget_holdings_among"), {"clock": clock})
+    con.unregister("wanted")
+    con.register("incoming", before.filter(pc.not_equal(before["balance"], 0)))
+    con.execute(query("keep_holdings"), {"clock": clock})
+    con.unregister("incoming")
+    end = blocks.first_day + timedelta(int(blocks.day[cut - 1]) + 1 if cut else 0)
+    con.execute(query("forget_days"), {"clock": clock, "end": end})
+    con.execute(query("keep_until"), {"clock": clock, "blocks": cut})
+
+
+class _Transaction:
+    """Commits at the end, rolls back on any exception."""
+
+    def __init__(self, con: DuckDBPyConnection) -> None:
+        self._con = con
+
+    def __enter__(self) -> None:
+        self._con.begin()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._con.commit()
+        else:
+            self._con.rollback()

@@ -1,0 +1,7 @@
+-- forget_holdings_among: removes some of the accounts that hold something.
+--
+-- Reads    wanted (account)
+-- Params   $clock  VARCHAR   mediantime or header
+-- Changes  kept.holding
+DELETE FROM kept.holding
+WHERE clock = $clock AND account IN (SELECT account FROM wanted)
