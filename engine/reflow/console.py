@@ -87,6 +87,8 @@ def ingest_progress(quiet: bool) -> Iterator["Callable[[IngestProgress], None] |
 def _where(now: "IngestProgress") -> str:
     if now.stage == "scan":
         return f"{now.done} of {now.total} files"
+    if now.stage == "days":
+        return f"{now.done:,} of {now.total:,} days"
     rate = now.byte_count / 1e6 / max(now.seconds, 1e-9)
     return f"height {now.height:,}  {now.day or ''}  {rate:,.0f} MB/s"
 

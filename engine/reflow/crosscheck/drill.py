@@ -22,10 +22,10 @@ from reflow.crosscheck.series import EXACT, Table
 from reflow.crosscheck.worst import Worst
 from reflow.flows.catalog import EX, Metric, control
 from reflow.flows.contributions import Contributions
-from reflow.ledger.days import Blocks, read_blocks
 from reflow.flows.explain import Cells, block_amounts, block_parts, explain_cell, parts_of
 from reflow.flows.methodology import Clock
 from reflow.flows.values import control_series, metric_values
+from reflow.ledger.days import Blocks, read_blocks
 from reflow.resources import query
 from reflow.tables import rows
 

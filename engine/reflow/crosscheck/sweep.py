@@ -14,9 +14,9 @@ from reflow.crosscheck.targets import Target, comparable, find_targets, left_out
 from reflow.crosscheck.vendor import Vendor
 from reflow.entities.labels import Labels
 from reflow.errors import LedgerError, MethodologyError, VendorError
-from reflow.ledger.days import read_blocks
 from reflow.flows.prices import Prices
 from reflow.flows.recompute import Recomputation, recompute_each
+from reflow.ledger.days import read_blocks
 from reflow.ledger.ledger import Ledger, Tip
 from reflow.progress import Progress, silent
 

@@ -15,13 +15,13 @@ from duckdb import DuckDBPyConnection
 
 from reflow.flows.catalog import INCL, Metric
 from reflow.flows.daily import Daily, Flow, exchange_series, mining_series
-from reflow.ledger.days import Blocks, Range
 from reflow.flows.kernels import Ints
 from reflow.flows.members import MembersOf, read_members
 from reflow.flows.methodology import Methodology
 from reflow.flows.postings import rule_of
 from reflow.flows.sums import range_sums
 from reflow.flows.values import metric_values
+from reflow.ledger.days import Blocks, Range
 from reflow.resources import query
 from reflow.tables import keep, memory_for_arrays
 

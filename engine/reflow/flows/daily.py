@@ -43,7 +43,7 @@ class Daily:
 
 
 def exchange_series(daily: Daily, exchanges: Sequence[str]) -> Series:
-    """What exchanges gained, lost and hold, as far as it can be known: of one, it needs a label, of all, one at least."""
+    """What exchanges gained, lost and hold; it is known of one that has a label, of all if one has."""
     entities = (*exchanges, EX) if exchanges else ()
     series = {(name, code): daily.of((name, code)) for name in exchange_sums() for code in entities}
     for code in entities:

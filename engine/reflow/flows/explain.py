@@ -19,7 +19,6 @@ from reflow.entities.labels import Labels
 from reflow.errors import LedgerError, MetricError
 from reflow.flows.catalog import Metric, catalog, sums_of
 from reflow.flows.contributions import Contributions, contributions
-from reflow.ledger.days import Blocks, read_blocks
 from reflow.flows.explanation import BlockPart, Explanation, Name, Part, Party
 from reflow.flows.kernels import Longs
 from reflow.flows.methodology import REFERENCE, Methodology
@@ -27,6 +26,7 @@ from reflow.flows.owners import owners, role
 from reflow.flows.prices import Prices
 from reflow.flows.recompute import NO_PRICES, find_miners
 from reflow.flows.values import metric_values
+from reflow.ledger.days import Blocks, read_blocks
 from reflow.ledger.ledger import Ledger, raise_if_storage_failed
 from reflow.ledger.scripts import Origin, find_scripts
 from reflow.progress import Progress, silent

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import networkx as nx
 
+from reflow.amounts import plain
 from reflow.errors import OutputError
 from reflow.files import write_together
 from reflow.flows.explanation import Explanation
 from reflow.flows.paths import LAYERS, payment_paths
-from reflow.amounts import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

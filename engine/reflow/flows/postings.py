@@ -13,10 +13,10 @@ from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from reflow.flows import kernels
-from reflow.ledger.days import Range
 from reflow.flows.kernels import Ints, Longs, Numbers, Shorts
 from reflow.flows.members import Members, MembersOf
 from reflow.flows.methodology import Methodology
+from reflow.ledger.days import Range
 from reflow.resources import query
 
 _BATCH: Final = 500_000

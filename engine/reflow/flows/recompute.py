@@ -15,12 +15,12 @@ from reflow.entities.hops import find_mining_accounts
 from reflow.entities.labels import Labels
 from reflow.errors import LedgerError
 from reflow.flows.catalog import Metric, catalog, select
-from reflow.ledger.days import Blocks, read_blocks
 from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.flows.postings import Rule, rule_of
 from reflow.flows.prices import Prices, prices_of
 from reflow.flows.sums import sum_flows
 from reflow.flows.values import Series, Valuation, Values, control_series
+from reflow.ledger.days import Blocks, read_blocks
 from reflow.ledger.kept_days import read_figures
 from reflow.ledger.ledger import Ledger, Tip, raise_if_storage_failed
 from reflow.progress import Progress, silent
@@ -65,8 +65,8 @@ def recompute(
 
     `metrics` are ids and patterns (see `catalog.select`); without any the whole catalogue is computed.
     `progress` is called with a stage (`common inputs`: spans of blocks; `closure`: rounds; `hops`: rules of who mines;
-    `days`: days that the ledger does not keep; `flows`: transactions), what is done, and what there is in all (0: not known). The result depends on the content
-    of ledger, labels and prices only.
+    `days`: days that the ledger does not keep; `flows`: transactions), what is done, and what there is in all (0: not
+    known). The result depends on the content of ledger, labels and prices only.
     Raises LedgerError when the ledger is empty, or when memory or disk do not suffice, and MetricError when
     there is no such metric.
     """

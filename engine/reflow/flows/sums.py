@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from reflow.flows.catalog import EX, exchange_sums, sums_of
 from reflow.flows.daily import Daily, Flow, exchange_series, mining_series
-from reflow.ledger.days import RANGE_BYTES, Blocks, Range, whole_day_ranges
 from reflow.flows.kernels import Bools, Longs
 from reflow.flows.members import MembersOf, read_members
 from reflow.flows.methodology import Methodology
@@ -30,6 +29,7 @@ from reflow.flows.postings import (
     view_of,
 )
 from reflow.flows.values import Series
+from reflow.ledger.days import RANGE_BYTES, Blocks, Range, whole_day_ranges
 from reflow.parallel import in_order
 from reflow.progress import Progress, silent
 from reflow.resources import query

@@ -69,11 +69,11 @@ class Valuation:
         parts = [self._part(id_) for id_ in derived.parts]
         match derived.kind:
             case "running":
-                return _running(*parts)
+                return _running(parts[0])
             case "share":
                 return _shares(parts, self._part(derived.whole))
             case "over_mean":
-                return _over_mean(*parts, derived.days)
+                return _over_mean(parts[0], derived.days)
 
     def _part(self, id_: str) -> Values:
         """The values of another metric, which has no exchange in it."""

@@ -39,7 +39,7 @@ class DayFigures(NamedTuple):
     holders: int
     """Accounts with a balance above 0 at the end of the day."""
     fee_middle: int
-    """The median of the fees of non-coinbase transactions, in sat: the middle one or the sum of the two middle ones, …"""
+    """The median of the fees of non-coinbase transactions: the sat of the middle one, or of the two middle ones, …"""
     fee_middles: int
     """… and how many these are: 0, 1 or 2."""
     transfer_middle: int
@@ -154,7 +154,7 @@ def _postings(con: DuckDBPyConnection, name: str, part: Range) -> _Side:
 
 
 def _payments(debits: _Side, gains: _Side) -> tuple[tuple[Longs, Longs], tuple[Longs, Longs]]:
-    """tx and sat of each fee, and of each transfer."""
+    """Tx and sat of each fee, and of each transfer."""
     fee_tx, fee = np.empty((2, len(debits.tx)), np.int64)
     transfer_tx, transfer = np.empty((2, len(gains.tx)), np.int64)
     fees, transfers = day_kernels.pay(*debits, *gains, fee_tx, fee, transfer_tx, transfer)

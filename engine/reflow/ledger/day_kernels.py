@@ -71,7 +71,7 @@ def pay(
 
 
 @njit(nogil=True, cache=True)
-def _has(accounts: Longs, account: int, is_sorted: bool) -> bool:
+def _has(accounts: Longs, account: int, is_sorted: bool) -> Any:
     if is_sorted:
         place = np.searchsorted(accounts, account)
         return place < len(accounts) and accounts[place] == account
@@ -82,12 +82,12 @@ def _has(accounts: Longs, account: int, is_sorted: bool) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _home(account: int, mask: int) -> int:
+def _home(account: int, mask: int) -> Any:
     return np.int64((np.uint64(account) * _MULTIPLIER) >> np.uint64(32)) & mask
 
 
 @njit(nogil=True, cache=True)
-def _probe(slots: Slots, account: int) -> int:
+def _probe(slots: Slots, account: int) -> Any:
     """The slot that holds the account, or the empty one where it belongs."""
     mask = len(slots.account) - 1
     slot = _home(account, mask)

@@ -70,22 +70,26 @@ def read_blocks(con: DuckDBPyConnection, clock: Clock) -> Blocks:
     )
 
 
-def whole_day_ranges(blocks: Blocks, limit: int = RANGE_BYTES, start: int = 0) -> Iterator[Range]:
+def whole_day_ranges(
+    blocks: Blocks, limit: int = RANGE_BYTES, start: int = 0, end: int | None = None
+) -> Iterator[Range]:
     """Cut the complete days into ranges of about `limit` bytes of blocks, or one day where a day is larger.
 
-    The first range begins with the block of number `start`, which is 0 or one of `cuts`.
+    The first range begins with the block of number `start`, the last ends before `end`: each is one of `cuts`, or left
+    out.
 
     A cut is possible where every earlier block has an earlier day than every later one: at each midnight of
     the mediantime clock, at most midnights of the header clock, which may run backwards.
     """
     first_tx, tx_count, size = (blocks.columns[name] for name in ("first_tx", "tx_count", "size"))
     weight = np.concatenate([[0], np.cumsum(np.maximum(size, _BYTES_OF_TX * tx_count))])
-    ends = [cut for cut in cuts(blocks) if cut > start]
-    for end, following in zip(ends, [*ends, None][1:], strict=True):
+    most = len(blocks.day) if end is None else end
+    ends = [cut for cut in cuts(blocks) if start < cut <= most]
+    for last, following in zip(ends, [*ends, None][1:], strict=True):
         if following is None or weight[following] - weight[start] > limit:
-            days = np.repeat(blocks.day[start:end], tx_count[start:end])
+            days = np.repeat(blocks.day[start:last], tx_count[start:last])
             yield Range(int(first_tx[start]), int(first_tx[start]) + len(days) - 1, days)
-            start = end
+            start = last
 
 
 def cuts(blocks: Blocks) -> list[int]:

@@ -17,8 +17,10 @@ import duckdb
 from reflow.blocks.batch import BlockSource, RawBatch
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.decode import DecodedBatch, decode
+from reflow.clock import CLOCKS
 from reflow.errors import LedgerError, ReflowError
 from reflow.ledger.assemble import Assembler, concat
+from reflow.ledger.kept_days import keep_days, kept_clocks
 from reflow.ledger.ledger import Ledger, Tip, memory_bytes, raise_if_storage_failed
 from reflow.ledger.rows import LedgerRows
 from reflow.ledger.scan_state import load_scan, save_scan
@@ -52,11 +54,11 @@ class IngestProgress(NamedTuple):
     """Where an ingest is; given to the `progress` callback now and then."""
 
     stage: str
-    """`scan` (looking through the files) or `blocks`."""
+    """`scan` (looking through the files), `blocks`, or `days` (computing the figures of complete days)."""
     done: int
-    """Files scanned, or blocks appended or on their way."""
+    """Files scanned, blocks appended or on their way, or days done."""
     total: int
-    """Files, or blocks, in all."""
+    """Files, blocks or days, in all."""
     height: int
     """Height of the last block."""
     day: date | None
@@ -77,6 +79,8 @@ class IngestResult(NamedTuple):
     """Transactions appended, coinbases included."""
     rolled_back: int
     """Blocks removed because of a reorg, before the others were appended."""
+    days_kept: int
+    """Days whose figures were computed and kept (see `reflow.ledger.kept_days`)."""
     height: int
     """Height of the ledger's tip, 0 while it is empty."""
     tip_hash: str
@@ -155,7 +159,7 @@ class _Ingest:
         self._began = time.monotonic()
         self._surveyed = False
         self._unreadable: ReflowError | None = None
-        self._blocks = self._transactions = self._bytes = 0
+        self._blocks = self._transactions = self._bytes = self._days_kept = 0
 
     def survey(self, ledger: Ledger | None) -> None:
         """Look through the node's files for new blocks, with what the ledger remembers of them."""
@@ -175,12 +179,14 @@ class _Ingest:
         last = end if to_height is None else min(end, to_height)
         if last > fork:
             self._append(ledger, fork + 1, last)
+        self._keep_days(ledger)
         tip = ledger.tip() or Tip(0, ledger.network.genesis_hash, 0)
         return IngestResult(
             network=ledger.network.name,
             blocks=self._blocks,
             transactions=self._transactions,
             rolled_back=rolled_back,
+            days_kept=self._days_kept,
             height=tip.height,
             tip_hash=tip.hash.hex(),
             byte_count=self._bytes,
@@ -212,6 +218,17 @@ class _Ingest:
                 raise
         if self._unreadable is not None:
             raise self._unreadable
+
+    def _keep_days(self, ledger: Ledger) -> None:
+        """Keep the figures of the days that are complete now; of the header clock if they were asked for before."""
+        clocks = dict.fromkeys([*kept_clocks(ledger.con), CLOCKS[0]])
+        for clock in clocks:
+            self._days_kept += keep_days(ledger.con, clock, progress=self._report_days)
+
+    def _report_days(self, stage: str, done: int, total: int) -> None:
+        if self._progress:
+            seconds = time.monotonic() - self._began
+            self._progress(IngestProgress(stage, done, total, 0, None, self._bytes, seconds))
 
     def _read(self, first: int, last: int) -> Iterator[RawBatch]:
         """The source's batches; a fault in reading ends them and is kept until what was read before is committed."""

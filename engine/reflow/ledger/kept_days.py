@@ -16,7 +16,7 @@ from duckdb import DuckDBPyConnection
 
 from reflow.clock import Clock
 from reflow.ledger.day_figures import DayChanges, DayFigures, FullError, Holdings, read_days, read_range
-from reflow.ledger.days import RANGE_BYTES, Blocks, Range, cuts, read_blocks, whole_day_ranges
+from reflow.ledger.days import RANGE_BYTES, Blocks, Longs, Range, cuts, read_blocks, whole_day_ranges
 from reflow.progress import Progress, silent
 from reflow.resources import query
 from reflow.tables import batches, count, memory_for_arrays, rows
@@ -51,9 +51,8 @@ def read_figures(
     days = _kept(con, clock, blocks, start)
     with memory_for_arrays(con) as memory:
         ranges = list(whole_day_ranges(blocks, _range_bytes(con, memory), start))
-        if ranges:
-            walk = _Walk(con, clock, blocks, ranges, memory, progress)
-            days += _every_day(_retried(walk.figures), days, blocks.day_count)
+        found = _retried(_Walk(con, clock, blocks, ranges, memory, progress).figures) if ranges else []
+    days += _every_day(found, days, blocks.day_count)
     return {name: [int(getattr(day, name)) for day in days] for name in KEPT}
 
 
@@ -72,18 +71,52 @@ def keep_days(con: DuckDBPyConnection, clock: Clock, *, progress: Progress = sil
             _take_back(con, clock, blocks, until, start)
     number = 0
     with memory_for_arrays(con) as memory:
-        ranges = whole_day_ranges(blocks, _range_bytes(con, memory), start)
-        for span in _spans(blocks, [part for part in ranges if _end(blocks, part) < len(blocks.day)]):
+        end = _cut_before(blocks, len(blocks.day))
+        for span in _spans(blocks, whole_day_ranges(blocks, _range_bytes(con, memory), start, end)):
             number += _retried(_Walk(con, clock, blocks, span, memory, progress).keep)
     return number
+
+
+def check_days(
+    con: DuckDBPyConnection, *, progress: Progress = silent
+) -> Iterator[tuple[str, object, object]]:
+    """What is wrong with what is kept, computed again from nothing: what it is, what was found, what was expected."""
+    for row in rows(con, query("kept_until")):
+        clock, until = row["clock"], int(row["blocks"])
+        blocks = read_blocks(con, clock)
+        if until != (cut := _cut_before(blocks, until)):
+            # Later blocks may be of a kept day of the header clock until the next keep takes it back.
+            if clock == "mediantime" or until >= len(blocks.day):
+                yield f"blocks whose days are kept under the {clock} clock", until, cut
+            continue
+        with memory_for_arrays(con) as memory:
+            ranges = list(whole_day_ranges(blocks, _range_bytes(con, memory), 0, until))
+            walk = _Walk(con, clock, blocks, ranges, memory, progress) if ranges else None
+            found, wrong = _retried(walk.check) if walk else ([], 0)
+        expected = _every_day(found, [], _day_count(blocks, until))
+        kept = _kept(con, clock, blocks, until)
+        if len(kept) != len(expected):
+            yield f"days kept under the {clock} clock", len(kept), len(expected)
+        for ours, theirs in zip(kept, expected, strict=False):
+            for name in KEPT:
+                if getattr(ours, name) != getattr(theirs, name):
+                    what = f"kept.day.{name} of {blocks.first_day + timedelta(ours.day)}, {clock} clock"
+                    yield what, getattr(ours, name), getattr(theirs, name)
+        if wrong:
+            yield f"accounts of kept.holding, {clock} clock, that hold something else", wrong, 0
 
 
 def take_back_days(con: DuckDBPyConnection, height: int) -> None:
     """Take back what is kept of blocks above `height`, before these leave; in the transaction that is under way."""
     for row in rows(con, query("kept_until")):
-        if row["blocks"] > height:
+        if row["blocks"] >= height:  # a later block must stay, else the last day is not complete any more
             blocks = read_blocks(con, row["clock"])
-            _take_back(con, row["clock"], blocks, row["blocks"], _cut_before(blocks, height))
+            _take_back(con, row["clock"], blocks, row["blocks"], _cut_before(blocks, height - 1))
+
+
+def kept_clocks(con: DuckDBPyConnection) -> list[Clock]:
+    """The clocks of which days are kept."""
+    return [row["clock"] for row in rows(con, query("kept_until"))]
 
 
 class _Walk:
@@ -106,20 +139,31 @@ class _Walk:
 
     def figures(self, parts: int) -> list[DayFigures]:
         """The figures of the days in the ranges; `holders` is how many more there are than before the first of them."""
-        return self._few(save=False) if len(self._ranges) == 1 else self._all(parts, save=False)
+        return self._few(_leave) if len(self._ranges) == 1 else self._all(parts, _leave)
 
     def keep(self, parts: int) -> int:
         """Keep them, and the accounts that hold something at the end, in one transaction; gives how many days."""
-        last = int(self._blocks.day[self._end - 1])
         with _Transaction(self._con):
             kept = _kept(self._con, self._clock, self._blocks, self._start)
-            found = self._few(save=True) if len(self._ranges) == 1 else self._all(parts, save=True)
-            days = _every_day(found, kept, last + 1)
+            found = self._few(self._save) if len(self._ranges) == 1 else self._all(parts, self._save)
+            days = _every_day(found, kept, _day_count(self._blocks, self._end))
             _insert_days(self._con, self._clock, self._blocks, days)
             self._con.execute(query("keep_until"), {"clock": self._clock, "blocks": self._end})
         return len(days)
 
-    def _few(self, *, save: bool) -> list[DayFigures]:
+    def check(self, parts: int) -> tuple[list[DayFigures], int]:
+        """The figures, and how many accounts hold something else at the end than what is kept."""
+        wrong = 0
+
+        def take_off(holdings: Holdings, of_part: dict[str, object], _: str) -> None:
+            nonlocal wrong
+            for account, balance in self._kept_batches("kept_holdings", of_part):
+                holdings.add(account, -balance)
+            wrong += len(holdings.rows()[0])
+
+        return self._all(parts, take_off), wrong
+
+    def _few(self, finish: "Finish") -> list[DayFigures]:
         """One range: of the accounts that hold something only those are loaded whose balance changes in it."""
         changes = read_range(self._con, self._ranges[0], self._blocks.day_count)
         accounts = (
@@ -128,12 +172,11 @@ class _Walk:
         self._con.register("wanted", pa.table({"account": accounts}))
         holdings = self._load(Holdings(self._memory), "kept_holdings_among", {})
         days = list(self._follow(changes, holdings, 0, 1))
-        if save:
-            self._save(holdings, "forget_holdings_among", {})
+        finish(holdings, {}, "forget_holdings_among")
         self._con.unregister("wanted")
         return days
 
-    def _all(self, parts: int, *, save: bool) -> list[DayFigures]:
+    def _all(self, parts: int, finish: "Finish") -> list[DayFigures]:
         """Many ranges, read once for each part of the accounts."""
         days: list[DayFigures] = []
         for part in range(parts):
@@ -145,17 +188,19 @@ class _Walk:
                 day._replace(holders=day.holders + before.holders)
                 for day, before in zip(found, days or [_IDLE] * len(found), strict=True)
             ]
-            if save:
-                self._save(holdings, "forget_holdings", of_part)
+            finish(holdings, of_part, "forget_holdings")
         return days
 
     def _load(self, holdings: Holdings, name: str, parameters: dict[str, object]) -> Holdings:
         if self._start:
-            for account, balance in batches(self._con, query(name), {"clock": self._clock, **parameters}):
+            for account, balance in self._kept_batches(name, parameters):
                 holdings.add(account, balance)
         return holdings
 
-    def _save(self, holdings: Holdings, forget: str, parameters: dict[str, object]) -> None:
+    def _kept_batches(self, name: str, parameters: dict[str, object]) -> Iterator[tuple[Longs, ...]]:
+        return batches(self._con, query(name), {"clock": self._clock, **parameters})
+
+    def _save(self, holdings: Holdings, parameters: dict[str, object], forget: str) -> None:
         """Keep these accounts' balances instead of those that are kept of them."""
         self._con.execute(query(forget), {"clock": self._clock, **parameters})
         account, balance = holdings.rows()
@@ -171,6 +216,14 @@ class _Walk:
             holdings.add(day.account, day.change)
             self._progress("days", part * days + day.figures.day + 1, parts * days)
             yield day.figures._replace(holders=holdings.holders - start)
+
+
+Finish = Callable[[Holdings, dict[str, object], str], None]
+"""What is done with the accounts of a part at the end: they, the parameters of the part, the query that forgets it."""
+
+
+def _leave(_: Holdings, _parameters: dict[str, object], _forget: str) -> None:
+    """Nothing is kept."""
 
 
 def _retried(work: Callable[[int], Result]) -> Result:
@@ -191,6 +244,11 @@ def _until(con: DuckDBPyConnection, clock: Clock) -> int:
 def _cut_before(blocks: Blocks, most: int) -> int:
     """The largest number of first blocks up to `most` whose days are complete and no later block's."""
     return max((cut for cut in cuts(blocks) if cut <= most and cut < len(blocks.day)), default=0)
+
+
+def _day_count(blocks: Blocks, first: int) -> int:
+    """Days from the ledger's first to the last one of its `first` first blocks."""
+    return int(blocks.day[:first].max()) + 1 if first else 0
 
 
 def _last_cut(blocks: Blocks) -> int:
@@ -216,7 +274,7 @@ def _range_bytes(con: DuckDBPyConnection, memory: int) -> int:
     return min(RANGE_BYTES, int(memory / _RANGE_SHARE / (2 * _workers(con)) / _BYTES_PER_BLOCK_BYTE))
 
 
-def _spans(blocks: Blocks, ranges: list[Range]) -> Iterator[list[Range]]:
+def _spans(blocks: Blocks, ranges: Iterable[Range]) -> Iterator[list[Range]]:
     """Ranges after which the state is saved."""
     size = np.concatenate([[0], np.cumsum(blocks.columns["size"])])
     span: list[Range] = []
@@ -231,8 +289,7 @@ def _spans(blocks: Blocks, ranges: list[Range]) -> Iterator[list[Range]]:
 
 def _kept(con: DuckDBPyConnection, clock: Clock, blocks: Blocks, until: int) -> list[DayFigures]:
     """The kept days of the ledger's first `until` blocks, every day from its first on."""
-    day_count = int(blocks.day[until - 1]) + 1 if until else 0
-    end = blocks.first_day + timedelta(day_count)
+    end = blocks.first_day + timedelta(_day_count(blocks, until))
     found = rows(con, query("kept_days"), {"clock": clock, "end": end})
     return [DayFigures(number, *(int(row[name]) for name in KEPT)) for number, row in enumerate(found)]
 
@@ -269,7 +326,7 @@ def _take_back(con: DuckDBPyConnection, clock: Clock, blocks: Blocks, until: int
     con.register("incoming", before.filter(pc.not_equal(before["balance"], 0)))
     con.execute(query("keep_holdings"), {"clock": clock})
     con.unregister("incoming")
-    end = blocks.first_day + timedelta(int(blocks.day[cut - 1]) + 1 if cut else 0)
+    end = blocks.first_day + timedelta(_day_count(blocks, cut))
     con.execute(query("forget_days"), {"clock": clock, "end": end})
     con.execute(query("keep_until"), {"clock": clock, "blocks": cut})
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from reflow.errors import LedgerError
 from reflow.ledger.faults import Fault, Faults
+from reflow.ledger.kept_days import check_days
 from reflow.ledger.ledger import Ledger, Tip, memory_bytes, one_line, raise_if_storage_failed
 from reflow.ledger.verify_blocks import Before, Blocks, check_blocks, genesis, pieces, read_blocks
 from reflow.ledger.verify_columns import Longs
@@ -82,7 +83,7 @@ def facts(result: Verification) -> dict[str, Any]:
 def verify(ledger: Ledger, *, progress: Progress = silent, threads: int | None = None) -> Verification:
     """Check every row of the ledger, which may be open for reading only; the result does not depend on `threads`.
 
-    `progress` is called with the stage `blocks`, how many are done and how many there are.
+    `progress` is called with the stage (`blocks`, then `days` that are kept), how many are done and how many there are.
     Raises LedgerError when the ledger cannot be read; what is wrong in its content is in the result.
     """
     try:
@@ -117,6 +118,9 @@ class _Verify:
             if self._rows[table] != count:
                 self._faults.add(Fault(f"rows of {table} that belong to a block", self._rows[table], count))
         counts["script"] = check_scripts(self._ledger.con, self._payees, self._faults)
+        if not self._faults.count:  # else it is no news that what was computed from the rows is wrong too
+            for fault in check_days(self._ledger.con, progress=self._progress):
+                self._faults.add(Fault(*fault))
         tip = self._ledger.tip() or Tip(0, self._ledger.network.genesis_hash, 0)
         return Verification(
             network=self._ledger.network.name,
