@@ -12,7 +12,9 @@ from typing import NamedTuple
 import polars as pl
 import pyarrow as pa
 
+from reflow.amounts import VALUE_SCALE, VALUES_PER_SAT
 from reflow.entities.labels import SCHEMA, Labels
+from reflow.flows.recompute import Recomputation
 from reflow.ledger.ledger import Ledger
 from reflow.ledger.rows import SCHEMAS, LedgerRows
 from reflow.network import REGTEST
@@ -122,6 +124,18 @@ def labels_of(entities: Mapping[int, str], others: Mapping[int, str] | None = No
     ]
     frame = pl.DataFrame(rows, schema=SCHEMA).sort("account")
     return Labels(frame, hashlib.sha256(repr(sorted(map(repr, rows))).encode()).hexdigest())
+
+
+def in_sat(result: Recomputation, metric: str) -> list[int | None]:
+    """The values of a metric in native units, as satoshis: nothing may be left over."""
+    assert all(value is None or value % VALUES_PER_SAT == 0 for value in result.values[metric])
+    return [None if value is None else value // VALUES_PER_SAT for value in result.values[metric]]
+
+
+def numbers(result: Recomputation, metric: str) -> list[int | None]:
+    """The values of a count."""
+    assert all(value is None or value % VALUE_SCALE == 0 for value in result.values[metric])
+    return [None if value is None else value // VALUE_SCALE for value in result.values[metric]]
 
 
 def _hash(number: int) -> bytes:

@@ -4,7 +4,19 @@ import re
 
 import pytest
 
-from economy import DAY, START, Block, Posting, Transaction, coinbase, labels_of, ledger_of, pay, settled
+from economy import (
+    DAY,
+    START,
+    Block,
+    Posting,
+    Transaction,
+    coinbase,
+    in_sat,
+    labels_of,
+    ledger_of,
+    pay,
+    settled,
+)
 from reflow.flows.methodology import ALLOWED, Methodology
 from reflow.flows.recompute import recompute
 from surroundings import ROOT
@@ -54,7 +66,7 @@ def test_example(parameter: str, example: str) -> None:
         with ledger_of(economy) as ledger:
             result = recompute(ledger, LABELS, methodology=Methodology(**chosen))
         expected = [int(number) for number in numbers.split("|")]
-        assert result.values[metric][: len(expected)] == expected, (value, metric)
+        assert in_sat(result, metric)[: len(expected)] == expected, (value, metric)
 
 
 def test_every_value_of_every_parameter_has_a_number() -> None:

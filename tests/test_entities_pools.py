@@ -13,7 +13,19 @@ import pytest
 from hypothesis import given, settings
 
 from economies import Case, cases
-from economy import Block, clock_to, coinbase, labels_of, ledger_of, ledger_rows, on_day, pay, settled
+from economy import (
+    Block,
+    clock_to,
+    coinbase,
+    in_sat,
+    labels_of,
+    ledger_of,
+    ledger_rows,
+    numbers,
+    on_day,
+    pay,
+    settled,
+)
 from reflow.entities.pool_files import PoolData, read_pools
 from reflow.entities.pools import PoolReport, find_miner_entities, report_pools
 from reflow.errors import LabelError, LedgerError, OutputError
@@ -173,11 +185,11 @@ def test_the_row_of_all_pools_is_the_metric(case: Case) -> None:
     with ledger_of(case.economy) as ledger:
         told = report_pools(ledger, pool_data({0: "aa", 1: "bb", 2: "cc"}), labels)
         result = recompute(ledger, labels)
-    assert told.blocks() == sum(value or 0 for value in result.values["BlkCnt"]) // 10**8
-    assert sum(total.reward for total in told.totals) == sum(value or 0 for value in result.values["RevNtv"])
+    assert told.blocks() == sum(value or 0 for value in numbers(result, "BlkCnt"))
+    assert sum(total.reward for total in told.totals) == sum(value or 0 for value in in_sat(result, "RevNtv"))
     assert (told.matrix is None) == (not case.exchanges)
     for code, sat in (told.matrix or {}).get("all", {}).items():
-        assert sat == sum(value or 0 for value in result.values[f"FlowMinerOut0HopAll{code}Ntv"])
+        assert sat == sum(value or 0 for value in in_sat(result, f"FlowMinerOut0HopAll{code}Ntv"))
 
 
 def test_labels_of_pools_count_unless_the_pool_data_say_otherwise() -> None:

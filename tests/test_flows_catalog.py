@@ -8,7 +8,8 @@ import pytest
 
 from reflow.errors import MetricError
 from reflow.flows import catalog as catalog_module
-from reflow.flows.catalog import Metric, catalog, control, seeds, select, sums_of
+from reflow.flows.catalog import Metric, catalog, control, exchange_sums, seeds, select, sums_of
+from reflow.ledger.kept_days import KEPT
 from reflow.resources import query
 
 EIGHT = ["BFX", "BMX", "BNB", "BSP", "BTX", "GEM", "HUO", "KRK"]
@@ -25,6 +26,9 @@ SEEDS = [
 CONTROL = [
     *("BlkCnt", "BlkSizeByte", "TxCnt", "TxTfrCnt", "TxTfrValNtv"),
     *("FeeTotNtv", "IssTotNtv", "RevNtv", "SplyCur", "AdrActCnt"),
+    *("AdrActSentCnt", "AdrActRecCnt", "AdrBalCnt", "BlkSizeMeanByte", "FeeMeanNtv", "FeeMedNtv"),
+    *("TxTfrValMeanNtv", "TxTfrValMedNtv", "FeeRevPct"),
+    *("TxTfrValUSD", "FeeTotUSD", "IssTotUSD", "RevUSD"),
 ]
 
 
@@ -33,7 +37,7 @@ def test_seeds_then_control_then_the_rest(codes: list[str]) -> None:
     ids = [metric.id for metric in catalog(codes)]
     assert len(SEEDS) == 44
     assert ids[:44] == SEEDS == [metric.id for metric in seeds()]
-    assert ids[44:54] == CONTROL == [metric.id for metric in control()]
+    assert ids[44 : 44 + len(CONTROL)] == CONTROL == [metric.id for metric in control()]
     assert len(set(ids)) == len(ids)
 
 
@@ -45,7 +49,27 @@ def test_every_combination_for_a_labelled_exchange() -> None:
     assert ids >= {f"Flow{way}{entity}{unit}" for way, entity, unit in flows}
     families = product(["FlowMinerNet", "SplyMiner"], "01", ["Ntv", "USD"])
     assert ids >= {f"{family}{hop}HopAll{unit}" for family, hop, unit in families}
-    assert ids >= {"MRI0HopAll30d", "MRI1HopAll30d", "MOMR"}
+    assert ids >= {
+        "MRI0HopAll30d",
+        "MRI1HopAll30d",
+        "MOMR",
+        "MCTC",
+        "PuellMulTot",
+        "PuellMulRev",
+        "RevAllTimeUSD",
+    }
+    assert ids >= {
+        "SplyXYZNtv",
+        "SplyXYZUSD",
+        "SplyExNtv",
+        "SplyExUSD",
+        "FlowTfrInXYZCnt",
+        "FlowTfrOutXYZCnt",
+    }
+    assert ids >= {f"FlowTfr{way}Ex{incl}Cnt" for way, incl in product(["To", "From"], ["", "Incl"])} | {
+        "TxExCnt"
+    }
+    assert not {"FlowTfrInExCnt", "SplyExInclNtv"} & ids
 
 
 def test_order_of_labels_does_not_matter() -> None:
@@ -70,7 +94,8 @@ def test_every_sum_of_the_catalogue_is_a_column_of_a_query() -> None:
     for name in sums_of("FlowMiner"):
         assert re.search(rf"\b{name}\b", plain)
         assert re.search(rf"'{name}'", exchange)
-    assert all(re.search(rf"'{name}'", query("exchange_gains")) for name in sums_of("Flow"))
+    assert all(re.search(rf"AS {name}\b", query("exchange_gains")) for name in exchange_sums())
+    assert all(re.search(rf"\b{name}\b", query("kept_days")) for name in KEPT)
     assert (sums_of("FlowMiner"), sums_of("Flow")) == (["in0", "in1", "out0", "out1"], ["gained", "lost"])
 
 
@@ -90,6 +115,8 @@ def test_no_other_module_of_the_flows_spells_an_id() -> None:
         (["FlowMinerIn0HopAll*"], 6),
         (["*USD", "BlkCnt, TxCnt,"], sum(m.unit == "USD" for m in catalog(["XYZ"])) + 2),
         (["SplyMiner?HopAllNtv"], 2),
+        (["seeds"], 44),
+        (["seeds,BlkCnt"], 45),
     ],
 )
 def test_select(patterns: list[str], count: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from economy import DAY, START, Block, coinbase, day_of, labels_of, ledger_of, on_day, pay
+from economy import DAY, START, Block, coinbase, day_of, in_sat, labels_of, ledger_of, numbers, on_day, pay
 from reflow.entities.clusters import find_exchange_accounts
 from reflow.flows.methodology import Methodology
 from reflow.flows.prices import prices_of
@@ -39,7 +39,12 @@ def run(
 
 
 def last(result: Recomputation, metric: str) -> int | None:
-    return result.values[metric][-1]
+    """On the last day: sat, or 10**-18 of a dollar."""
+    return result.values[metric][-1] if metric.endswith("USD") else in_sat(result, metric)[-1]
+
+
+def usd(result: Recomputation, metric: str) -> Decimal:
+    return Decimal(last(result, metric) or 0).scaleb(-18)
 
 
 def test_1_all_inputs_redefines_sent_by_for_one_hop_and_plain_in() -> None:
@@ -71,14 +76,14 @@ def test_4_ever_counts_members_from_the_first_day() -> None:
         on_day(2, pay([(M, 1)], [(V, 1)])),
     ]
     ever, as_of = run(blocks, membership="ever"), run(blocks)
-    assert ever.values["SplyMiner0HopAllNtv"] == [395, 396, 395]
-    assert as_of.values["SplyMiner0HopAllNtv"] == [0, 396, 395]
-    assert ever.values["SplyMiner1HopAllNtv"] == [695, 696, 696]
-    assert as_of.values["SplyMiner1HopAllNtv"] == [0, 396, 696]
-    assert ever.values["FlowMinerOut0HopAllNtv"][0] == 0
+    assert in_sat(ever, "SplyMiner0HopAllNtv") == [395, 396, 395]
+    assert in_sat(as_of, "SplyMiner0HopAllNtv") == [0, 396, 395]
+    assert in_sat(ever, "SplyMiner1HopAllNtv") == [695, 696, 696]
+    assert in_sat(as_of, "SplyMiner1HopAllNtv") == [0, 396, 696]
+    assert in_sat(ever, "FlowMinerOut0HopAllNtv")[0] == 0
     earlier = [on_day(0, pay([(M, 9)], [(V, 8)])), on_day(1, coinbase((M, 1)))]
-    assert run(earlier, membership="ever").values["SplyMiner1HopAllNtv"][0] == -9 + 8
-    assert run(earlier).values["SplyMiner1HopAllNtv"][1] == -9 + 1
+    assert in_sat(run(earlier, membership="ever"), "SplyMiner1HopAllNtv")[0] == -9 + 8
+    assert in_sat(run(earlier), "SplyMiner1HopAllNtv")[1] == -9 + 1
 
 
 def test_5_coinjoin_stops_the_closure_but_is_sent_by_its_miners() -> None:
@@ -142,23 +147,22 @@ def test_7_exact_is_one_hop_without_zero_hop_as_of_the_transaction() -> None:
         on_day(4, pay([(V, 10)], [(A, 10)])),
     ]
     result = run(blocks, one_hop="exact")
-    assert result.values["FlowMinerOut1HopAllAAANtv"] == [0, 0, 40, 0, 0]
-    assert result.values["FlowMinerOut0HopAllAAANtv"] == [0, 0, 0, 0, 10]
-    assert result.values["SplyMiner1HopAllNtv"] == [0, 90, 50, 0, 0]
+    assert in_sat(result, "FlowMinerOut1HopAllAAANtv") == [0, 0, 40, 0, 0]
+    assert in_sat(result, "FlowMinerOut0HopAllAAANtv") == [0, 0, 0, 0, 10]
+    assert in_sat(result, "SplyMiner1HopAllNtv") == [0, 90, 50, 0, 0]
 
 
 def test_7_exchange_accounts_as_miners() -> None:
     """A mines and pays exchange B and stranger V: B may be a 1-hop miner only under `always`."""
     blocks = [on_day(0, coinbase((A, 1000))), on_day(1, pay([(A, 100)], [(B, 60), (V, 30)]))]
     found = {
-        choice: run(blocks, exchange_accounts_as_miners=choice).values
-        for choice in ("never", "hop0", "always")
+        choice: run(blocks, exchange_accounts_as_miners=choice) for choice in ("never", "hop0", "always")
     }
-    balances = {choice: values["SplyMiner1HopAllNtv"][-1] for choice, values in found.items()}
+    balances = {choice: in_sat(values, "SplyMiner1HopAllNtv")[-1] for choice, values in found.items()}
     assert balances == {"never": 0, "hop0": 900 + 30, "always": 900 + 60 + 30}
-    to_b = {choice: values["FlowMinerOut1HopAllBBBNtv"][-1] for choice, values in found.items()}
+    to_b = {choice: in_sat(values, "FlowMinerOut1HopAllBBBNtv")[-1] for choice, values in found.items()}
     assert to_b == {"never": 0, "hop0": 60, "always": 0}
-    from_a = {choice: values["FlowMinerIn1HopAllAAANtv"][-1] for choice, values in found.items()}
+    from_a = {choice: in_sat(values, "FlowMinerIn1HopAllAAANtv")[-1] for choice, values in found.items()}
     assert from_a == {"never": 0, "hop0": 30, "always": 90}
 
 
@@ -175,45 +179,79 @@ def test_8_header_days_and_median_days() -> None:
         header = recompute(ledger, labels_of({}), methodology=Methodology(clock="header"))
         median = recompute(ledger, labels_of({}))
     assert header.days[-1] == day_of(START + 3 * DAY)
-    assert header.values["IssTotNtv"] == [5, 10, 0, 0]
-    assert header.values["SplyCur"] == [5, 15, 15, 15]
-    assert header.values["AdrActCnt"] == [2 * 10**8, 2 * 10**8, 0, 0]
-    assert header.values["SplyMiner0HopAllNtv"] == [5, 15, 15, 15]
+    assert in_sat(header, "IssTotNtv") == [5, 10, 0, 0]
+    assert in_sat(header, "SplyCur") == [5, 15, 15, 15]
+    assert numbers(header, "AdrActCnt") == [2, 2, 0, 0]
+    assert in_sat(header, "SplyMiner0HopAllNtv") == [5, 15, 15, 15]
     # Medians with genesis: of (g, 0) 0; of (g, 0, 1) 0; of (g, 0, 0', 1) 0'; of (g, 0, 0', 1, 1') 0'.
     assert median.days == [day_of(START)]
-    assert median.values["BlkCnt"] == [4 * 10**8]
+    assert numbers(median, "BlkCnt") == [4]
 
 
-def test_9_usd_is_rounded_once_after_summing() -> None:
+def test_9_usd_is_the_exact_product() -> None:
+    """To the last of 18 places, whatever the price has; of several flows together once."""
     blocks = [FUNDED, on_day(1, pay([(U, 10)], [(A, 3)]), pay([(U, 10)], [(B, 3)]), pay([(A, 1)], [(V, 1)]))]
-    price = Decimal("0.166666666666666666666666666666666666")
-    result = run(blocks, {A: "AAA", B: "BBB"}, {day_of(START + DAY): price}, clusters="labels_only")
-    assert last(result, "FlowInAAAUSD") == 0
-    assert last(result, "FlowInExInclUSD") == 1
-    assert last(result, "FlowNetExInclUSD") == 1
+    result = run(blocks, EXCHANGES, {day_of(START + DAY): Decimal("88.1234567891")}, clusters="labels_only")
+    assert usd(result, "FlowInAAAUSD") == Decimal("0.000002643703703673")
+    assert usd(result, "FlowInExInclUSD") == Decimal("0.000005287407407346")
+    assert usd(result, "FlowNetExInclUSD") == Decimal("0.000004406172839455")
     assert result.values["FlowInExInclUSD"][0] is None
-    half = run(blocks, {A: "AAA", B: "BBB"}, {day_of(START + DAY): Decimal("0.5")}, clusters="labels_only")
-    assert last(half, "FlowOutAAAUSD") == 1
-    assert last(half, "FlowNetAAAUSD") == 1
-    assert last(half, "FlowMinerNet0HopAllUSD") == 0
 
 
-def test_9_negative_usd_rounds_away_from_zero() -> None:
-    blocks = [FUNDED, on_day(1, pay([(A, 3)], [(V, 3)]))]
-    result = run(blocks, prices={day_of(START + DAY): Decimal("0.5")})
-    assert last(result, "FlowNetAAAUSD") == -2
+def test_9_usd_beyond_18_places_is_rounded_half_away_from_zero() -> None:
+    """Once after summing: three halves of the last place, twice, are three."""
+    blocks = [FUNDED, on_day(1, pay([(U, 10)], [(A, 3)]), pay([(U, 10)], [(B, 3)]), pay([(A, 1)], [(V, 1)]))]
+    result = run(blocks, EXCHANGES, {day_of(START + DAY): Decimal("0.00000000005")}, clusters="labels_only")
+    assert last(result, "FlowInAAAUSD") == 2
+    assert last(result, "FlowInExInclUSD") == 3
+    assert last(result, "FlowOutAAAUSD") == 1
+    assert last(result, "FlowNetExInclUSD") == 3
+    out = [FUNDED, on_day(1, pay([(A, 3)], [(V, 3)]))]
+    assert last(run(out, prices={day_of(START + DAY): Decimal("0.00000000005")}), "FlowNetAAAUSD") == -2
 
 
 def test_9_ratios() -> None:
-    """One sat of three flows out every day: a third, rounded at the eighth place; 30 days are needed, revenue too."""
+    """One sat of three flows out every day: a third, rounded at the last of 18 places; 30 days are needed."""
     blocks = [on_day(0, coinbase((M, 3)))]
     blocks += [on_day(n, coinbase((M, 3)), pay([(M, 1)], [(U, 1)])) for n in range(1, 31)]
     result = run([*blocks, on_day(31)])
     assert result.values["MRI0HopAll30d"][:29] == [None] * 29
-    assert result.values["MRI0HopAll30d"][29] == (2 * 100 * 29 * 10**8 + 90) // 180
-    assert result.values["MRI0HopAll30d"][30] == 3_333_333_333
+    assert result.values["MRI0HopAll30d"][29] == (2 * 100 * 29 * 10**18 + 90) // 180
+    assert result.values["MRI0HopAll30d"][30] == 33_333333333333333333
     assert result.values["MOMR"][31] is None
     assert result.values["MOMR"][0] == 0
+    assert result.values["TxTfrValMeanNtv"][0] is None
+    assert in_sat(result, "TxTfrValMedNtv")[1] == 1
+
+
+def test_9_means_and_medians() -> None:
+    """Fees 1, 1, 6: mean 8/3 sat; transfers 4, 9: their median is between two satoshis."""
+    blocks = [
+        on_day(0, coinbase((M, 3)), pay([(U, 5)], [(V, 4)]), pay([(U, 10)], [(W, 9)]), pay([(U, 6)], []))
+    ]
+    result = run([*blocks, on_day(1)])
+    assert result.values["FeeMeanNtv"][0] == 26_666_666_667
+    assert in_sat(result, "FeeMedNtv")[0] == 1
+    assert result.values["TxTfrValMeanNtv"][0] == result.values["TxTfrValMedNtv"][0] == 65_000_000_000
+    assert result.values["FeeRevPct"][0] == (2 * 800 * 10**18 + 3) // 6
+    assert result.values["BlkSizeMeanByte"][0] == 1001 * 10**18
+
+
+def test_9_all_time_revenue_skips_days_without_a_price() -> None:
+    blocks = [on_day(n, coinbase((M, 10**8))) for n in range(4)]
+    prices = {day_of(START + n * DAY): Decimal(price) for n, price in ((0, 2), (2, 5))}
+    result = run([*blocks], prices=prices)
+    assert result.values["RevAllTimeUSD"] == [2 * 10**18, None, 7 * 10**18]
+    assert result.values["MCTC"] == [2 * 10**18, None, (2 * 2 * 15 * 10**18 + 7) // 14]
+
+
+def test_9_puell_needs_a_whole_year_of_prices() -> None:
+    blocks = [on_day(n, coinbase((M, 10**8 * (1 + (n == 365))))) for n in range(367)]
+    prices = {day_of(START + n * DAY): Decimal(1) for n in range(1, 367)}
+    result = run(blocks, prices=prices)
+    assert result.values["PuellMulTot"][:365] == [None] * 365
+    assert result.values["PuellMulTot"][365] == result.values["PuellMulRev"][365]
+    assert result.values["PuellMulTot"][365] == (2 * 2 * 365 * 10**18 + 366) // (2 * 366)
 
 
 def test_10_a_seed_without_a_label_is_null() -> None:

@@ -12,13 +12,15 @@ import duckdb
 import pytest
 
 from economy import START, Block, coinbase, day_of, labels_of, ledger_of, ledger_rows, on_day, pay, settled
+from reflow.amounts import plain
 from reflow.errors import LedgerError, OutputError
-from reflow.flows import days, sums
+from reflow.flows import sums
 from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.flows.output import write
 from reflow.flows.prices import prices_of
 from reflow.flows.recompute import Recomputation, recompute
-from reflow.flows.values import divide, plain
+from reflow.flows.values import divide
+from reflow.ledger import days
 from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
 
@@ -39,7 +41,7 @@ def small(method: Methodology = REFERENCE) -> Recomputation:
 
 def content(folder: Path) -> tuple[bytes, bytes, dict[str, Any]]:
     run = json.loads((folder / "run.json").read_text())
-    assert run.pop("seconds").keys() == {"closure", "hops", "flows", "metrics"}
+    assert run.pop("seconds").keys() == {"closure", "days", "hops", "flows", "metrics"}
     return (folder / "metrics.csv").read_bytes(), (folder / "metrics.parquet").read_bytes(), run
 
 

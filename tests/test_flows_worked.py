@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from economy import Transaction, clock_to, coinbase, labels_of, ledger_of, on_day, pay, settled
+from economy import Transaction, clock_to, coinbase, in_sat, labels_of, ledger_of, on_day, pay, settled
 from reflow.flows.methodology import REFERENCE, Methodology, Sender
 from reflow.flows.recompute import recompute
 
@@ -21,11 +21,8 @@ def flows(transaction: Transaction, method: Methodology = REFERENCE) -> dict[str
     economy = settled(on_day(0, coinbase((M, 5000))), *clock_to(1), on_day(1, transaction))
     with ledger_of(economy) as ledger:
         result = recompute(ledger, labels_of(EXCHANGES), methodology=method)
-    return {
-        metric.stem: value
-        for metric in result.metrics
-        if metric.unit == "native" and (value := result.values[metric.id][1]) is not None
-    }
+    sums = [metric for metric in result.metrics if metric.unit == "native" and not metric.is_quotient]
+    return {metric.stem: value for metric in sums if (value := in_sat(result, metric.id)[1]) is not None}
 
 
 ONE = pay([(M, 1000)], [(A, 600), (M, 390)])

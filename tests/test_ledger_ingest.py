@@ -210,7 +210,7 @@ def test_progress_tells_height_day_and_bytes(tmp_path: Path, folder: Path) -> No
     assert [progress.height for progress in blocks] == sorted({progress.height for progress in blocks})
     assert blocks[-1].done == blocks[-1].total == result.blocks
     assert blocks[-1].byte_count == result.byte_count
-    assert {progress.stage for progress in seen} == {"scan", "blocks"}
+    assert {progress.stage for progress in seen} == {"scan", "blocks", "days"}
 
 
 def test_memory_limit_that_is_none(tmp_path: Path, folder: Path) -> None:

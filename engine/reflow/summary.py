@@ -34,6 +34,8 @@ def tell_ingest(ledger: Path, result: "IngestResult") -> None:
         say(f"rolled back   {result.rolled_back:,} blocks that are not on the best chain any more")
     say(f"blocks        {result.blocks:,} appended, {result.transactions:,} transactions")
     say(f"speed         {result.byte_count / 1e6:,.1f} MB in {result.seconds:,.1f} s, {rate:,.0f} MB/s")
+    if result.days_kept:
+        say(f"days          {result.days_kept:,} complete days computed and kept")
     say(f"tip           {result.height:,}  {result.tip_hash}")
     say(f"ledger        {ledger} ({result.network})")
     for warning in result.warnings:
