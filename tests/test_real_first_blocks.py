@@ -5,6 +5,7 @@ Nothing here is simulated: files, hashes, undo data and the vendor's figures are
 
 import csv
 import json
+import shlex
 import tarfile
 from collections.abc import Iterator
 from decimal import Decimal
@@ -113,6 +114,20 @@ def test_the_cross_check_proves_the_ledger_and_names_the_other_clock(
     [first_day] = [one for one in told["worst"] if one["day"] == "2009-01-09"]
     assert (first_day["metric"], first_day["difference"]) == ("BlkCnt", "-5")
     assert [block["height"] for block in first_day["closing"]["parts"]] == [15, 16, 17, 18, 19]
+
+
+def test_a_cross_check_with_the_shipped_labels_names_them_in_its_commands(
+    ledger: Ledger, shared_data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "header.toml").write_text('clock = "header"\n')
+    chosen = ("--labels", "shipped", "--methodology", tmp_path / "header.toml")
+    assert run("recompute", ledger.path, *chosen, "--metrics", "BlkCnt", "--out", tmp_path).returncode == 0
+    vendor = ("--vendor", shared_data / "vendor-2009-01.csv", "--ledger", ledger.path, "--out", tmp_path)
+    done = run("crosscheck", "--metrics", tmp_path, *vendor, "--labels", "shipped", "--json")
+    command = shlex.split(json.loads(done.stdout)["worst"][0]["command"])
+    at = command.index("--labels")
+    assert command[at : at + 3] == ["--labels", "shipped", "--methodology"]
+    assert run(*command[1:], cwd=tmp_path).returncode == 0
 
 
 def test_the_header_clock_differs_where_the_vendor_does_not(
