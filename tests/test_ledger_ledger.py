@@ -131,6 +131,19 @@ def test_a_ledger_with_a_newer_schema(tmp_path: Path) -> None:
         Ledger.open(tmp_path / "ledger")
 
 
+def test_a_ledger_with_an_older_schema_says_what_to_do(tmp_path: Path) -> None:
+    """Its accounts mean something else, so nothing may be appended to it or read from it."""
+    with Ledger.open(tmp_path / "ledger", REGTEST) as opened:
+        opened.con.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+    for how in ({"read_only": True}, {"network": REGTEST}):
+        with pytest.raises(LedgerError) as caught:
+            Ledger.open(tmp_path / "ledger", **how)
+        assert str(caught.value) == (
+            f"{tmp_path / 'ledger'}: ledger has schema 1, this reflow needs {SCHEMA_VERSION}, "
+            "whose accounts are defined anew: delete it and run `reflow ingest` again"
+        )
+
+
 def test_files_that_are_no_ledger(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("not a database at all\n" * 1000)
     with pytest.raises(LedgerError, match=r"not a ledger|cannot open"):
