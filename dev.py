@@ -70,7 +70,8 @@ def _make_venv(venv: Path) -> list[str]:
 
 def _install(pip: list[str]) -> None:
     # The newest pip of constraints.txt first: older ones cannot pin what an isolated build is made with.
-    run([*pip, "install", *OPTIONS, "--constraint", "constraints.txt", "pip", "hatchling", "editables"])
+    wheels = ["--constraint", "constraints.txt", "--only-binary", ":all:"]
+    run([*pip, "install", *OPTIONS, *wheels, "pip", "hatchling"])
     pinned = ["--constraint", "constraints.txt", "--build-constraint", "constraints.txt"]
     binary = ["--only-binary", ":all:", "--no-binary", ",".join(SOURCE_ONLY)]
     run([PYTHON, "-m", "pip", "install", *OPTIONS, *pinned, *binary, "--editable", ".[dev]"])

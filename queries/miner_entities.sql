@@ -3,11 +3,11 @@
 -- Reads    block, paid_pool (height, entity), tagged_pool (height, entity)
 -- Returns  one row per block, in chain order
 --   height  INTEGER
---   entity  VARCHAR   `unknown` where nothing tells
---   basis   VARCHAR   payout: its coinbase pays a known address; tag: its scriptSig has a known tag; NULL: unknown
+--   entity  VARCHAR   NULL where nothing names a pool
+--   basis   VARCHAR   payout: its coinbase pays a known address; tag: its scriptSig has a known tag; NULL: neither
 SELECT
     block.height,
-    coalesce(paid_pool.entity, tagged_pool.entity, 'unknown') AS entity,
+    coalesce(paid_pool.entity, tagged_pool.entity) AS entity,
     CASE WHEN paid_pool.entity IS NOT NULL THEN 'payout' WHEN tagged_pool.entity IS NOT NULL THEN 'tag' END AS basis
 FROM block
 LEFT JOIN paid_pool ON block.height = paid_pool.height

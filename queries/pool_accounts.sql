@@ -3,7 +3,7 @@
 -- Reads    mining_0hop, block, miner_entity (height, entity, basis)
 -- Returns  one row per account, in no order
 --   account  BIGINT
---   entity   VARCHAR
+--   entity   VARCHAR  NULL where nothing names that pool
 --   since0   BIGINT   tx of that coinbase
 SELECT mining_0hop.account, miner_entity.entity, mining_0hop.since0
 FROM mining_0hop

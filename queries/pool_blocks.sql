@@ -5,8 +5,8 @@
 --   height  INTEGER
 --   hash    VARCHAR   hex, as explorers print it
 --   day     DATE      UTC day of its mediantime
---   entity  VARCHAR
---   basis   VARCHAR   payout, tag, or NULL where the pool is unknown
+--   entity  VARCHAR   NULL where nothing names a pool
+--   basis   VARCHAR   payout or tag; NULL where entity is
 --   reward  BIGINT    sat: issuance and fees
 SELECT
     block.height,

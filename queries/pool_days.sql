@@ -1,9 +1,9 @@
 -- pool_days: blocks and rewards of every pool on every complete day.
 --
 -- Reads    block, miner_entity (height, entity, basis)
--- Returns  one row per (day, entity) with a block, in that order
+-- Returns  one row per (day, entity) with a block, in that order, the blocks that nothing names last
 --   day      DATE      UTC day of the block's mediantime
---   entity   VARCHAR
+--   entity   VARCHAR   NULL where nothing names a pool
 --   blocks   BIGINT
 --   payouts  BIGINT    how many of them a payout address tells
 --   tags     BIGINT    how many a tag tells
@@ -18,4 +18,4 @@ SELECT
 FROM block JOIN miner_entity ON block.height = miner_entity.height
 WHERE block.day < (SELECT max(day) FROM block)
 GROUP BY block.day, miner_entity.entity
-ORDER BY block.day, miner_entity.entity
+ORDER BY block.day, miner_entity.entity NULLS LAST

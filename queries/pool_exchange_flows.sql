@@ -1,8 +1,8 @@
 -- pool_exchange_flows: what the accounts that a pool's coinbases paid sent to each exchange, over all complete days.
 --
 -- Reads    block, debit, credit, exchange_account, pool_account, mining_transaction
--- Returns  one row per (pool, exchange) with a flow, in that order
---   pool      VARCHAR   `all`: all pools as one
+-- Returns  one row per (pool, exchange) with a flow, in that order, the unnamed pools last
+--   pool      VARCHAR   `all`: all pools as one; NULL: those that nothing names
 --   exchange  VARCHAR   `Ex`: all exchanges as one
 --   value     HUGEINT   sat
 -- The 0-hop flow of METHODOLOGY section 5 under the reference methodology, so the row `all` sums FlowMinerOut0HopAll….
@@ -37,4 +37,4 @@ SELECT sender.pool, gain.exchange, sum(gain.value) AS value
 FROM sender JOIN gain ON sender.tx = gain.tx
 WHERE gain.value > 0
 GROUP BY sender.pool, gain.exchange
-ORDER BY sender.pool, gain.exchange
+ORDER BY sender.pool NULLS LAST, gain.exchange

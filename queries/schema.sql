@@ -3,7 +3,8 @@
 -- Conventions
 --   tx            position of a transaction in chain order over the whole ledger, dense from 0 (the coinbase of block 1);
 --                 a block, and under the mediantime clock a day, is a contiguous range of tx
---   account       first 8 bytes of SHA-256(scriptPubKey), big-endian, signed
+--   account       first 8 bytes of SHA-256(scriptPubKey), big-endian, signed; an output that pays a public key directly
+--                 (P2PK) has the account of the P2PKH script of that key
 --   value, fees   satoshis
 --   hash, txid    32 bytes in display order: lower(hex(hash)) is what explorers print
 --   time          seconds since 1970 UTC
@@ -47,7 +48,8 @@ CREATE TABLE credit (tx BIGINT NOT NULL, account BIGINT NOT NULL, value BIGINT N
 -- The scriptSig of each block's coinbase input, where pools sign.
 CREATE TABLE coinbase (height INTEGER NOT NULL, script_sig BLOB NOT NULL);
 
--- The scriptPubKey behind an account, for accounts that must be printable: every payee of a coinbase.
+-- The scriptPubKey behind an account, for accounts that must be printable: every payee of a coinbase. Where coinbases pay
+-- both a key directly and its hash, which are one account, it is the script of the first.
 CREATE TABLE script (
     account  BIGINT NOT NULL,
     script   BLOB NOT NULL,

@@ -1,4 +1,4 @@
-"""A real node on regtest, in a folder of its own, on loopback only."""
+"""A real node, on regtest or with given blocks of another chain, in a folder of its own, on loopback only."""
 
 import socket
 import subprocess
@@ -10,6 +10,8 @@ from typing import Any
 
 from bitcoinrpc.authproxy import AuthServiceProxy, JSONRPCException
 
+from reflow.network import REGTEST, Network
+
 _PATIENCE_SECONDS = 120
 _WARMING_UP = -28
 
@@ -17,10 +19,10 @@ _WARMING_UP = -28
 class Node:
     """A running node: ask it with `rpc`, let it mine with `mine`."""
 
-    def __init__(self, datadir: Path, port: int) -> None:
+    def __init__(self, datadir: Path, port: int, network: Network) -> None:
         self.datadir = datadir
         self.address = f"127.0.0.1:{port}"
-        self.cookie = datadir / "regtest" / ".cookie"
+        self.cookie = datadir / network.folder / ".cookie"
 
     @property
     def url(self) -> str:
@@ -66,12 +68,12 @@ class Node:
 
 
 @contextmanager
-def running_node(bitcoind: Path, datadir: Path, *options: str) -> Iterator[Node]:
-    """Start a regtest node in `datadir` with further options; it is stopped in order at the end."""
+def running_node(bitcoind: Path, datadir: Path, *options: str, network: Network = REGTEST) -> Iterator[Node]:
+    """Start a node of `network` in `datadir` with further options; it is stopped in order at the end."""
     datadir.mkdir(parents=True, exist_ok=True)
     port = free_port()
     common = [
-        "-regtest",
+        f"-chain={network.name}",
         f"-datadir={datadir}",
         f"-rpcport={port}",
         "-server",
@@ -80,7 +82,7 @@ def running_node(bitcoind: Path, datadir: Path, *options: str) -> Iterator[Node]
     ]
     alone = ["-listen=0", "-connect=0", "-dnsseed=0", "-fixedseeds=0", "-par=1"]
     log = datadir / "node.log"
-    node = Node(datadir, port)
+    node = Node(datadir, port, network)
     with (
         log.open("wb") as out,
         subprocess.Popen([bitcoind, *common, *alone, *options], stdout=out, stderr=out) as process,

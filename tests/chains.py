@@ -1,5 +1,6 @@
 """Chains that several tests share, made once a session: the simulated economy, and how to put it on disk."""
 
+import tarfile
 from functools import cache
 from pathlib import Path
 
@@ -46,6 +47,13 @@ def write_simulation(folder: Path, blocks: int | None = None, **how: object) -> 
     """The first `blocks` blocks above genesis as blk and rev files; gives the blocks folder."""
     chain = simulation().blocks
     write_chain(folder, chain if blocks is None else chain[: blocks + 1], **how)  # type: ignore[arg-type]
+    return folder
+
+
+def unpack_first_blocks(shared_data: Path, count: int, folder: Path) -> Path:
+    """The blocks folder of a real node with the first `count` blocks of mainnet, laid into `folder`; gives it."""
+    with tarfile.open(shared_data / f"mainnet-first-{count}-blocks.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
     return folder
 
 

@@ -3,6 +3,8 @@
 import hashlib
 from typing import NamedTuple
 
+from embit.hashes import ripemd160
+
 
 class PlainTransaction(NamedTuple):
     txid: str
@@ -137,4 +139,10 @@ def lift(x: int, parity: int) -> int:
 
 
 def account(script: bytes) -> int:
+    """Of the script itself, or of the P2PKH script of the key that it pays directly."""
+    key = script[1:-1]
+    is_push_and_checksig = script == bytes([len(key) % 256]) + key + b"\xac"
+    kinds = {(33, b"\2"), (33, b"\3"), (65, b"\4"), (65, b"\6"), (65, b"\7")}
+    if is_push_and_checksig and (len(key), key[:1]) in kinds:
+        script = b"\x76\xa9\x14" + ripemd160(hashlib.sha256(key).digest()) + b"\x88\xac"
     return int.from_bytes(hashlib.sha256(script).digest()[:8], "big", signed=True)

@@ -235,13 +235,64 @@ def test_the_later_label_file_decides_on_request(
     assert '"BNB"' not in done.stdout
 
 
-def test_labels_check_passes_what_ships() -> None:
-    done = run(
-        "labels", "check", folder("labels") / "exchanges.csv", folder("labels") / "pools.csv", "--json"
-    )
+def test_labels_check_passes_what_ships(tmp_path: Path) -> None:
+    done = run("labels", "check", "shipped", "--json", cwd=tmp_path)
     assert done.returncode == 0
     report = json.loads(done.stdout)
     assert (report["counts"]["exchange"]["BMX"], report["errors"], report["unknown"]) == (730, [], [])
+    files = (folder("labels") / "exchanges.csv", folder("labels") / "pools.csv")
+    assert json.loads(run("labels", "check", *files, "--json").stdout) == report
+
+
+def test_shipped_labels_stand_beside_own_files_and_a_path_is_always_a_file(tmp_path: Path) -> None:
+    address = (folder("labels") / "exchanges.csv").read_text().splitlines()[1].split(",")[0]
+    (tmp_path / "shipped").write_text(f"address,entity\n{address},MINE\n")
+    alone = run("labels", "check", "./shipped", "--json", cwd=tmp_path)
+    assert json.loads(alone.stdout)["counts"] == {"exchange": {"MINE": 1}}
+    both = run("labels", "check", "shipped", "./shipped", cwd=tmp_path)
+    assert (both.returncode, both.stderr.count("\n")) == (1, 1)
+    assert both.stderr.startswith(f"reflow: shipped:2: {address} is MINE (exchange) here, but ")
+    listed = run("metrics", "FlowIn*Ntv", "--labels", "shipped:pools", "--labels", "./shipped", cwd=tmp_path)
+    assert "FlowInMINENtv" in listed.stdout
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["recompute", "LEDGER", "--out", "out"],
+        ["pools", "LEDGER"],
+        ["clusters", "LEDGER"],
+        ["explain", "LEDGER", "FlowInExNtv", "2021-01-02"],
+        ["sweep", "LEDGER", "--vendor", "RESULTS/metrics.csv", "--out", "out"],
+        ["crosscheck", "--metrics", "RESULTS", "--vendor", "RESULTS/metrics.csv", "--ledger", "LEDGER"],
+        ["serve", "RESULTS", "--ledger", "LEDGER", "--port", "0"],
+        ["report", "RESULTS", "--out", "page.html", "--ledger", "LEDGER"],
+        ["labels", "check", "--network", "regtest"],
+        ["metrics", "--network", "regtest"],
+    ],
+    ids=lambda verb: verb[0],
+)
+def test_every_verb_with_labels_knows_the_shipped_ones(
+    verb: list[str], demo: dict[str, Any], ledger: Path, tmp_path: Path
+) -> None:
+    results = str(demo["files"]["metrics.csv"].parent)
+    parts = [part.replace("LEDGER", str(ledger)).replace("RESULTS", results) for part in verb]
+    option = [] if verb[0] == "labels" else ["--labels"]
+
+    def refusal(name: str) -> str:
+        done = run(*parts, *option, name, cwd=tmp_path)
+        assert done.returncode == 1
+        [line] = done.stderr.splitlines()
+        return line
+
+    assert (
+        refusal("shipped") == "reflow: shipped: the shipped labels are for main, expected labels of regtest"
+    )
+    assert refusal("shipped:miners") == (
+        "reflow: shipped:miners: no such labels in the package, "
+        "expected one of shipped, shipped:exchanges, shipped:pools"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_labels_check_tells_every_error(tmp_path: Path) -> None:
@@ -305,7 +356,8 @@ def test_pools_tells_blocks_rewards_and_flows(demo: dict[str, Any], ledger: Path
     basis = {total["entity"]: (total["payouts"] > 0, total["tags"] > 0) for total in told["totals"]}
     assert basis["DemoPool A"] == (True, False)
     assert basis["B"] == (False, True)
-    assert set(told["matrix"]) == {*basis, "all"}
+    assert basis[None] == (False, False)
+    assert set(told["matrix"]) == {*(basis.keys() - {None}), "unknown", "all"}
     assert sum(day["blocks"] for day in told["days"]) == told["blocks"]
     done = run("pools", ledger, *labels, *files, "--out", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
@@ -313,6 +365,9 @@ def test_pools_tells_blocks_rewards_and_flows(demo: dict[str, Any], ledger: Path
         assert str(tmp_path / "out" / name) in done.stdout
     [line] = [line for line in done.stdout.splitlines() if line.split()[:1] == ["all"]]
     assert told["matrix"]["all"]["Ex"] in line
+    [none] = [total for total in told["totals"] if total["entity"] is None]
+    [line, *_] = [line for line in done.stdout.splitlines() if line.split()[:1] == ["unknown"]]
+    assert line.split()[1] == str(none["blocks"])
     assert json.loads(run("pools", ledger, "--json").stdout)["matrix"] is None
     (tmp_path / "bad.csv").write_text("tag,entity\n/x/\n")
     assert "bad.csv:2: 1 fields" in fails("pools", ledger, "--pools", tmp_path / "bad.csv")

@@ -54,9 +54,10 @@ def test_links_lead_to_files(page: Path) -> None:
 
 def test_the_readme_gives_the_two_commands_that_ci_runs() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "    python3 dev.py demo " in readme
-    assert "    python3 dev.py test " in readme
-    assert "python3 dev.py test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    given = re.findall(r"^    (python3 dev\.py [a-z]+) +#", readme, flags=re.MULTILINE)
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert given == re.findall(r"^python3 dev\.py [a-z]+", ci, flags=re.MULTILINE)
+    assert len(given) == 2
 
 
 def test_every_parameter_is_explained_with_its_values_the_default_first() -> None:
@@ -90,6 +91,27 @@ def test_every_library_has_a_reason() -> None:
     assert [
         name for name in needed if not re.search(rf"^\|[^|]*\b{re.escape(name)}\b", page, re.MULTILINE)
     ] == []
+
+
+def test_every_library_without_a_wheel_is_explained_and_needed() -> None:
+    """The installation itself proves the list: any other library without a wheel ends it."""
+    [source_only] = re.findall(r"^SOURCE_ONLY = (\(.+\))$", (ROOT / "dev.py").read_text(), flags=re.MULTILINE)
+    names = sorted(re.findall('"(.+?)"', source_only))
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    rows = page.split("\n## Without a wheel\n")[1].split("\n## ")[0]
+    assert sorted(re.findall(r"^\| ([a-z]\S*) \| ..+ \|$", rows, flags=re.MULTILINE)) == sorted(
+        ["library", *names]
+    )
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in names if name not in readme] == []
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(names) <= {re.split("[<>=]", line)[0] for line in project["dependencies"]}
+
+
+def test_constraints_pin_what_builds_are_made_with() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    assert {"pip", "setuptools", *project["build-system"]["requires"]} <= pinned
 
 
 def test_every_table_of_the_ledger_is_told() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from economy import coinbase, ledger_of, on_day, pay
 from reflow.entities.label import exchange_entity, exchange_names
-from reflow.entities.labels import SCHEMA, Labels, check_labels, read_labels
+from reflow.entities.labels import SCHEMA, Labels, check_labels, label_files, read_labels
 from reflow.errors import LabelError
 from reflow.network import MAIN, REGTEST
 from reflow.resources import folder
@@ -288,8 +288,35 @@ def test_every_code_of_the_methodology_has_a_name() -> None:
 
 
 def test_the_shipped_labels_pass_and_have_only_known_exchanges() -> None:
-    report = check_labels([folder("labels") / name for name in ("exchanges.csv", "pools.csv")], MAIN)
+    report = check_labels(["shipped"], MAIN)
     assert (report.errors, report.unknown) == ([], [])
     assert sum(report.counts["exchange"].values()) == 2585
     assert sum(report.counts["pool"].values()) == 210
     assert report.counts["exchange"]["GEM"] == 4
+
+
+def test_names_of_shipped_labels_are_strings_and_paths_are_files() -> None:
+    files = {name: folder("labels") / f"{name}.csv" for name in ("exchanges", "pools")}
+    assert read_labels(["shipped"], MAIN).digest == read_labels(files.values(), MAIN).digest
+    for name, file in files.items():
+        assert label_files(f"shipped:{name}", MAIN) == [file]
+    with pytest.raises(LabelError, match=r"^shipped: cannot read the label file"):
+        read_labels([Path("shipped")], MAIN)
+
+
+def test_the_order_of_shipped_labels_and_own_ones_decides(tmp_path: Path) -> None:
+    [address, first] = (folder("labels") / "exchanges.csv").read_text().splitlines()[1].split(",")[:2]
+    own: str | Path = write(tmp_path, f"address,entity\n{address},MINE\n")
+    for names, entity in ((["shipped", own], "MINE"), ([own, "shipped:exchanges"], first)):
+        assert owners(read_labels(names, MAIN, prefer_later=True))[address] == (entity, "exchange")
+        with pytest.raises(LabelError, match=f"{address} is {entity} "):
+            read_labels(names, MAIN)
+
+
+def test_shipped_labels_that_do_not_exist_or_fit_are_one_error() -> None:
+    assert check_labels(["shipped:tags", "shipped"], MAIN).errors == [
+        "shipped:tags: no such labels in the package, expected one of shipped, shipped:exchanges, shipped:pools"
+    ]
+    assert check_labels(["shipped:pools"], REGTEST).errors == [
+        "shipped:pools: the shipped labels are for main, expected labels of regtest"
+    ]

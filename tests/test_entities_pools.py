@@ -59,7 +59,9 @@ def ledger_signed(economy: list[Block], script_sigs: Mapping[int, bytes]) -> Led
     return ledger
 
 
-def mined(economy: list[Block], pools: PoolData, script_sigs: Mapping[int, bytes]) -> list[tuple[str, str]]:
+def mined(
+    economy: list[Block], pools: PoolData, script_sigs: Mapping[int, bytes]
+) -> list[tuple[str | None, str | None]]:
     """(entity, basis) of every block."""
     with ledger_signed(economy, script_sigs) as ledger:
         find_miner_entities(ledger.con, pools)
@@ -68,11 +70,11 @@ def mined(economy: list[Block], pools: PoolData, script_sigs: Mapping[int, bytes
         ]
 
 
-def test_payout_before_tag_before_unknown() -> None:
+def test_payout_before_tag_before_nothing() -> None:
     pools = pool_data({A: "first"}, second="/second/")
     blocks = [on_day(0, coinbase((payee, 50))) for payee in (A, U, U)]
     sigs = {1: b"\x01/second/", 2: b"\x01/second/\xff"}
-    assert mined(blocks, pools, sigs) == [("first", "payout"), ("second", "tag"), ("unknown", None)]
+    assert mined(blocks, pools, sigs) == [("first", "payout"), ("second", "tag"), (None, None)]
 
 
 def test_the_highest_valued_output_that_is_known_decides() -> None:
@@ -83,7 +85,7 @@ def test_the_highest_valued_output_that_is_known_decides() -> None:
         on_day(0, coinbase((A, 5), (B, 5))),
         on_day(0, coinbase((B, 3), (B, 3), (A, 5))),
     ]
-    assert [entity for entity, _ in mined(blocks, pools, {})] == ["cc", "unknown", "bb", "zz"]
+    assert [entity for entity, _ in mined(blocks, pools, {})] == ["cc", None, "bb", "zz"]
 
 
 @pytest.mark.parametrize(
@@ -136,8 +138,8 @@ def test_rewards_and_blocks_add_up() -> None:
     told = report(*DAYS, pools=POOLS)
     totals = {total.entity: (total.blocks, total.reward) for total in told.totals}
     assert (totals["aa"], totals["bb"]) == ((2, 50 + 10 + 50), (1, 65))
-    assert totals["unknown"][1] == 70
-    assert [total.entity for total in told.totals] == ["aa", "bb", "unknown"]
+    assert totals[None][1] == 70
+    assert [total.entity for total in told.totals] == ["aa", "bb", None]
     assert sum(day.reward for day in told.days) == sum(reward for _, reward in totals.values())
     assert sum(day.blocks for day in told.days) == told.blocks()
     assert told.totals[0].payouts == 2
@@ -149,7 +151,7 @@ def test_the_matrix_is_of_the_pool_that_paid_an_account_first() -> None:
     assert matrix == {
         "aa": {"AAA": 25 + 5, "BBB": 9 + 20, "Ex": 25 + 9 + 25},
         "bb": {"AAA": 25, "BBB": 0, "Ex": 25},
-        "unknown": {"AAA": 1, "BBB": 1, "Ex": 2},
+        None: {"AAA": 1, "BBB": 1, "Ex": 2},
         "all": {"AAA": 31, "BBB": 30, "Ex": 61},
     }
 
@@ -175,7 +177,7 @@ def test_the_incomplete_last_day_does_not_count() -> None:
     with ledger_of(blocks) as ledger:
         told = report_pools(ledger, POOLS, LABELS)
     assert (told.blocks(), told.first_day, told.days) == (0, None, [])
-    assert told.matrix == {pool: {"AAA": 0, "BBB": 0, "Ex": 0} for pool in ("unknown", "all")}
+    assert told.matrix == {pool: {"AAA": 0, "BBB": 0, "Ex": 0} for pool in (None, "all")}
 
 
 @settings(max_examples=25, deadline=None)
@@ -196,7 +198,7 @@ def test_labels_of_pools_count_unless_the_pool_data_say_otherwise() -> None:
     labels = labels_of({}, {A: "by label", B: "other"})
     with ledger_of(settled(on_day(0, coinbase((A, 50))), on_day(0, coinbase((B, 50))))) as ledger:
         told = report_pools(ledger, pool_data({B: "bb"}), labels)
-    assert [total.entity for total in told.totals] == ["bb", "by label", "unknown"]
+    assert [total.entity for total in told.totals] == ["bb", "by label", None]
     assert told.matrix is None
 
 
@@ -221,8 +223,10 @@ def test_the_files_are_written_together(tmp_path: Path) -> None:
     assert [(row["height"], row["entity"], row["basis"]) for row in blocks[:3]] == [
         ("1", "aa", "payout"),
         ("2", "bb", "payout"),
-        ("3", "unknown", ""),
+        ("3", "", ""),
     ]
+    assert [row["entity"] for row in days if row["time"] == str(told.last_day)][-1] == ""
+    assert [row["entity"] for row in matrix] == ["aa", "bb", "", "all"]
     assert matrix[-1] == {"entity": "all", "AAA": "0.00000031", "BBB": "0.0000003", "Ex": "0.00000061"}
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot write the results"):

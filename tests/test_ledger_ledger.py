@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from chains import LEDGER_TABLES, batch_of, content, ingest_folder, simulation, write_simulation
@@ -61,6 +62,25 @@ def test_appended_in_parts_or_at_once_is_the_same() -> None:
             digests.append(opened.digest())
     assert contents[0] == contents[1] == contents[2]
     assert len(set(digests)) == 1
+
+
+def test_an_account_keeps_the_script_that_its_first_coinbase_paid() -> None:
+    """Whether its two forms come in one portion or in several; the smaller one where one coinbase paid both."""
+    direct, by_hash, other = b"\x21\x02" + bytes(32) + b"\xac", b"\x76\xa9\x14" + bytes(22), b"\x51"
+    paid = [(7, by_hash, 0), (7, direct, 1), (8, other, 1), (9, by_hash, 2), (9, direct, 2), (8, direct, 3)]
+    for cuts in ([4], [1, 2, 3, 4], [2, 4]):
+        with Ledger.open(None, REGTEST) as opened:
+            first = 1
+            for last in cuts:
+                rows = [
+                    dict(zip(SCHEMAS.script.names, row, strict=True))
+                    for row in paid
+                    if first <= row[2] + 1 <= last
+                ]
+                script = pa.Table.from_pylist(rows, SCHEMAS.script)
+                opened.append(rows_of(opened, first, last)._replace(script=script))
+                first = last + 1
+            assert all_rows(opened)["script"] == [(7, by_hash, 0), (8, other, 1), (9, direct, 2)]
 
 
 def test_rolled_back_equals_never_appended() -> None:
@@ -129,6 +149,19 @@ def test_a_ledger_with_a_newer_schema(tmp_path: Path) -> None:
         opened.con.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
     with pytest.raises(LedgerError, match=f"has schema 99, this reflow knows up to {SCHEMA_VERSION}"):
         Ledger.open(tmp_path / "ledger")
+
+
+def test_a_ledger_with_an_older_schema_says_what_to_do(tmp_path: Path) -> None:
+    """Its accounts mean something else, so nothing may be appended to it or read from it."""
+    with Ledger.open(tmp_path / "ledger", REGTEST) as opened:
+        opened.con.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+    for how in ({"read_only": True}, {"network": REGTEST}):
+        with pytest.raises(LedgerError) as caught:
+            Ledger.open(tmp_path / "ledger", **how)
+        assert str(caught.value) == (
+            f"{tmp_path / 'ledger'}: ledger has schema 1, this reflow needs {SCHEMA_VERSION}, "
+            "whose accounts are defined anew: delete it and run `reflow ingest` again"
+        )
 
 
 def test_files_that_are_no_ledger(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from reflow.blocks.lookup import RpcLookup
 from reflow.blocks.undo import compress_script, expand_script
 from reflow.errors import SourceError
 from reflow.ledger.ledger import Ledger
-from reflow.ledger.scripts import Origin, _look_up, find_scripts
+from reflow.ledger.scripts import Origin, Posting, Scripts, _look_up, find_scripts
+from reflow.script import account_script
 from reflow.simulate.blockfiles import write_chain
 
 Transactions = dict[bytes, list[int]]
@@ -44,14 +45,15 @@ def everything() -> tuple[dict[int, bytes], Transactions]:
         transactions[block.hash[::-1]] = list(range(len(parsed)))
         seen = [script for transaction in parsed for _, script in transaction.outputs]
         seen += [coin.script for coins in parse_undo(block.undo) for coin in coins]
-        scripts |= {account(script): script for script in seen}
+        scripts |= {account(script): account_script(script) for script in seen}
     return scripts, transactions
 
 
 def look(home: Path, origin: Origin = Origin()) -> tuple[dict[int, bytes], str | None]:  # noqa: B008
     scripts, transactions = everything()
     with Ledger.open(home / "ledger", read_only=True) as ledger:
-        return tuple(find_scripts(ledger, scripts.keys(), transactions, origin))  # type: ignore[return-value]
+        found = find_scripts(ledger, scripts.keys(), transactions, origin)
+    return found.of_account, found.warning
 
 
 def test_every_script_of_the_economy_is_found_again(home: Path) -> None:
@@ -65,11 +67,41 @@ def test_one_transaction_shows_its_own_accounts_only(home: Path) -> None:
     with Ledger.open(home / "ledger", read_only=True) as ledger:
         kept = {row[0] for row in ledger.con.execute("SELECT account FROM script").fetchall()}
         every = everything()[0].keys()
-        found, warning = find_scripts(ledger, every, {block.hash[::-1]: [2]})
-    assert found.keys() == own | kept
-    assert f"no address for {len(every - found.keys()):,} accounts: the blocks do not show them" in str(
-        warning
-    )
+        found = find_scripts(ledger, every, {block.hash[::-1]: [2]})
+    assert found.of_account.keys() == own | kept
+    left = len(every - found.of_account.keys())
+    assert f"no address for {left:,} accounts: the blocks do not show them" in str(found.warning)
+
+
+def test_what_is_paid_to_a_key_directly_is_told_place_by_place(home: Path) -> None:
+    """Both sides of every transaction, and nothing that pays a hash."""
+    scripts, transactions = everything()
+    expected = set()
+    for block in simulation().blocks[1:]:
+        sides = [[script for _, script in transaction.outputs] for transaction in parse_block(block.raw)]
+        spent = [[coin.script for coin in coins] for coins in parse_undo(block.undo or b"")]
+        for is_debit, lists in ((False, sides), (True, [[], *spent])):
+            expected |= {
+                Posting(block.hash[::-1], position, is_debit, account(script))
+                for position, one in enumerate(lists)
+                for script in one
+                if len(script) in (35, 67) and script[-1:] == b"\xac"
+            }
+    with Ledger.open(home / "ledger", read_only=True) as ledger:
+        found = find_scripts(ledger, scripts.keys(), transactions)
+        known = find_scripts(ledger, scripts.keys(), transactions, labelled=scripts)
+    assert found.to_key == known.to_key == expected
+    assert {posting.is_debit for posting in expected} == {True, False}
+
+
+def test_no_block_is_read_for_accounts_that_can_be_paid_in_one_form_only(home: Path) -> None:
+    scripts, transactions = everything()
+    single = {key: script for key, script in scripts.items() if script[:3] != b"\x76\xa9\x14"}
+    with Ledger.open(home / "ledger", read_only=True) as ledger:
+        found = find_scripts(ledger, single.keys(), transactions, labelled=single)
+        assert found == (single, set(), None)
+        with pytest.raises(SourceError, match="no such folder"):
+            find_scripts(ledger, scripts.keys(), transactions, Origin(home / "none"), scripts)
 
 
 def test_files_that_moved_are_found_where_the_user_says(home: Path, tmp_path: Path) -> None:
@@ -122,9 +154,9 @@ class FakeNode:
 
 
 def over_rpc(node: FakeNode, transactions: Transactions) -> tuple[dict[int, bytes], str]:
-    found: dict[int, bytes] = {}
+    found = Scripts({}, set(), None)
     reason = _look_up(RpcLookup(node), transactions, everything()[0].keys(), found)  # type: ignore[arg-type]
-    return found, reason
+    return found.of_account, reason
 
 
 def test_rpc_gives_the_same() -> None:
@@ -148,7 +180,10 @@ def test_expanding_a_script_undoes_compressing_it() -> None:
         bytes([len(key)]) + key + b"\xac" for k in keys for key in (k.format(), k.format(compressed=False))
     ]
     kinds = set()
-    for script in [*everything()[0].values(), *pay_to_keys]:
+    spent = [
+        coin.script for b in simulation().blocks if b.undo for coins in parse_undo(b.undo) for coin in coins
+    ]
+    for script in [*spent, *pay_to_keys]:
         short = compress_script(script)
         kinds.add(min(short[0], 6))
         if short[0] < 6:

@@ -4,12 +4,14 @@ Offline: the wheel is built without isolation and installed without dependencies
 takes no notice of the editable project itself.
 """
 
+import csv
 import json
 import os
 import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,21 @@ def test_the_installed_command_knows_its_labels(installed: Path, tmp_path: Path)
     told = json.loads(_run(installed / "reflow", "labels", "check", "pack.yaml", "--json", cwd=tmp_path))
     assert told["counts"] == {"exchange": {"HUO": 1}}
     assert told["unknown"] == told["errors"] == []
+
+
+def test_the_installed_command_has_the_labels_that_ship(installed: Path, tmp_path: Path) -> None:
+    expected: dict[str, Counter[str]] = {}
+    for name, category in (("exchanges", "exchange"), ("pools", "pool")):
+        with (ROOT / "labels" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            expected[category] = Counter(row["entity"] for row in csv.DictReader(file))
+    check = (installed / "reflow", "labels", "check", "--json")
+    told = json.loads(_run(*check, "shipped", cwd=tmp_path))
+    assert (told["counts"], told["errors"]) == (expected, [])
+    (tmp_path / "mine.csv").write_text("address,entity\n1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa,MINE\n")
+    told = json.loads(_run(*check, "shipped:exchanges", "mine.csv", cwd=tmp_path))
+    assert told["counts"] == {"exchange": expected["exchange"] | {"MINE": 1}}
+    listed = _run(installed / "reflow", "metrics", "FlowInGEMNtv", "--labels", "shipped", cwd=tmp_path)
+    assert "FlowInGEMNtv" in listed
 
 
 def _run(*command: object, cwd: Path | None = None) -> str:

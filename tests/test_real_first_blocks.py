@@ -1,28 +1,31 @@
-"""The first 439 blocks of mainnet, as a real node wrote them, against the vendor's free series for their days.
+"""The first 439 and the first 4,313 blocks of mainnet, as a real node wrote them, against the vendor's free series.
 
 Nothing here is simulated: files, hashes, undo data and the vendor's figures are real, and they must agree exactly.
 """
 
 import csv
 import json
-import tarfile
+import shlex
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from chains import ingest_folder
+from chains import ingest_folder, unpack_first_blocks
 from command import run
 from reflow.crosscheck.sweep import sweep
 from reflow.crosscheck.vendor import read_vendor_file
-from reflow.entities.labels import read_labels
+from reflow.entities.labels import check_labels, read_labels
+from reflow.entities.pool_files import read_pools
+from reflow.entities.pools import report_pools
 from reflow.flows.methodology import Methodology
 from reflow.flows.output import write
 from reflow.flows.recompute import recompute
 from reflow.ledger.ledger import Ledger
 from reflow.ledger.verify import verify
 from reflow.network import COIN, MAIN
+from vendor_2009 import assert_every_cell_is_the_vendors
 
 TIP = "0000000025c6b644f8add734be7e666fa4afa43ca0204d623a0c0b1fd2104c7a"
 
@@ -30,9 +33,7 @@ TIP = "0000000025c6b644f8add734be7e666fa4afa43ca0204d623a0c0b1fd2104c7a"
 @pytest.fixture(scope="module")
 def ledger(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     folder = tmp_path_factory.mktemp("mainnet")
-    with tarfile.open(shared_data / "mainnet-first-439-blocks.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
-    result = ingest_folder(folder / "ledger", folder)
+    result = ingest_folder(folder / "ledger", unpack_first_blocks(shared_data, 439, folder))
     assert (result.network, result.height, result.tip_hash, result.warnings) == ("main", 438, TIP, [])
     with Ledger.open(folder / "ledger", read_only=True) as opened:
         yield opened
@@ -61,7 +62,7 @@ def test_the_digest_of_the_real_blocks(ledger: Ledger) -> None:
     result = verify(ledger)
     assert (result.fault_count, result.supply) == (0, 438 * 50 * COIN)
     assert [chunk[1:] for chunk in result.chunks] == [
-        (438, "a190c572c96f970b074e2a453ccee21203fd609cba40cc15e72795cc83e1ae03")
+        (438, "54da9817d5d9efd2d20eac7c9b5a4dcd6114bb99af5cf5c5b2dfdd013317545e")
     ]
 
 
@@ -113,6 +114,20 @@ def test_the_cross_check_proves_the_ledger_and_names_the_other_clock(
     [first_day] = [one for one in told["worst"] if one["day"] == "2009-01-09"]
     assert (first_day["metric"], first_day["difference"]) == ("BlkCnt", "-5")
     assert [block["height"] for block in first_day["closing"]["parts"]] == [15, 16, 17, 18, 19]
+
+
+def test_a_cross_check_with_the_shipped_labels_names_them_in_its_commands(
+    ledger: Ledger, shared_data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "header.toml").write_text('clock = "header"\n')
+    chosen = ("--labels", "shipped", "--methodology", tmp_path / "header.toml")
+    assert run("recompute", ledger.path, *chosen, "--metrics", "BlkCnt", "--out", tmp_path).returncode == 0
+    vendor = ("--vendor", shared_data / "vendor-2009-01.csv", "--ledger", ledger.path, "--out", tmp_path)
+    done = run("crosscheck", "--metrics", tmp_path, *vendor, "--labels", "shipped", "--json")
+    command = shlex.split(json.loads(done.stdout)["worst"][0]["command"])
+    at = command.index("--labels")
+    assert command[at : at + 3] == ["--labels", "shipped", "--methodology"]
+    assert run(*command[1:], cwd=tmp_path).returncode == 0
 
 
 def test_the_header_clock_differs_where_the_vendor_does_not(
@@ -173,3 +188,83 @@ def test_supply_is_fifty_a_block(ledger: Ledger) -> None:
         "SELECT (SELECT sum(value) FROM credit) - (SELECT sum(value) FROM debit)"
     ).fetchall()
     assert issued == unspent == 438 * 50 * COIN
+
+
+KEY_ADDRESS = "1AbHNFdKJeVL8FRZyRZoiTzG9VCmzLrtvm"
+"""Paid by its hash, then both ways, on 2009-02-03: change to it went back to the key directly."""
+MINER_ADDRESS = "1BEAp84rY4U2MJNmUkaF9BNavTEEG3ZSfd"
+"""Its key mined a block and was paid directly, as everybody then was; nobody ever paid the address itself."""
+
+
+@pytest.fixture(scope="module")
+def ledger_2009(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    folder = tmp_path_factory.mktemp("mainnet-2009")
+    result = ingest_folder(folder / "ledger", unpack_first_blocks(shared_data, 4313, folder))
+    assert (result.network, result.height, result.warnings) == ("main", 4312, [])
+    with Ledger.open(folder / "ledger", read_only=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def labels_2009(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("labels-2009") / "labels.csv"
+    path.write_text(f"address,entity,category\n{KEY_ADDRESS},BNB,exchange\n{MINER_ADDRESS},Early,pool\n")
+    return path
+
+
+def test_every_cell_of_36_days_is_the_vendors(
+    ledger_2009: Ledger, labels_file: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    ours = daily(ledger_2009, labels_file, tmp_path, Methodology.read("reference"))
+    assert_every_cell_is_the_vendors(ours, shared_data)
+
+
+def test_the_day_that_tells_what_an_account_is(
+    ledger_2009: Ledger, labels_file: Path, tmp_path: Path
+) -> None:
+    """Three transactions give 81.98 back to the key that it came from, in the other form: 15, 185.08 and 156 if a
+    script were an account.
+    """
+    day = daily(ledger_2009, labels_file, tmp_path, Methodology.read("reference"))["2009-02-03"]
+    assert (day["TxTfrCnt"], day["TxTfrValNtv"], day["AdrActCnt"]) == ("12", "103.1", "154")
+
+
+def test_the_digest_of_the_blocks_of_2009(ledger_2009: Ledger) -> None:
+    result = verify(ledger_2009)
+    assert (result.fault_count, result.supply, result.rows["script"]) == (0, 4312 * 50 * COIN, 4312)
+    assert result.digest == "8ca9d7d0850e4d5c266dea091994f6e7b19ae7189b4f15bdfbe54ea9c949f65f"
+
+
+def test_a_label_on_an_address_covers_what_is_paid_to_its_key(
+    ledger_2009: Ledger, labels_2009: Path, tmp_path: Path
+) -> None:
+    """49.99 of 50 go back to the exchange, to its key directly, so 0.01 flows out; people see where a key is paid."""
+    ours = daily(ledger_2009, labels_2009, tmp_path, Methodology.read("reference"))["2009-02-03"]
+    done = run("explain", ledger_2009.path, "FlowOutBNBNtv", "2009-02-03", "--labels", labels_2009)
+    assert (done.returncode, done.stderr) == (0, "")
+    parts = [part.splitlines() for part in done.stdout.split("\n\n")]
+    [lines] = [
+        part
+        for part in parts
+        if "131f68261e28a80c3300b048c4c51f3ca4745653ba7ad6b20cc9188322818f25" in part[0]
+    ]
+    assert lines[0].split()[0] == "0.01"
+    assert lines[1].split()[:3] == ["from", "50", KEY_ADDRESS]
+    assert "its key directly" not in lines[1]
+    [change] = [line for line in lines[2:] if KEY_ADDRESS in line]
+    assert f"49.99  {KEY_ADDRESS} (its key directly)" in change
+    assert f"cell          {ours['FlowOutBNBNtv']}" in done.stdout
+
+
+def test_a_coinbase_that_pays_a_key_directly_pays_its_address(ledger_2009: Ledger, labels_2009: Path) -> None:
+    pools = report_pools(ledger_2009, read_pools([labels_2009], MAIN))
+    assert [total[:3] for total in pools.totals] == [("Early", 1, 1), (None, 4185, 0)]
+
+
+def test_a_label_whose_key_was_paid_is_seen_on_chain(ledger_2009: Ledger, tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text(
+        f"address,entity,category\n{MINER_ADDRESS},Early,pool\n1CounterpartyXXXXXXXXXXXXXXXUWLpVr,No,pool\n"
+    )
+    report = check_labels([path], MAIN, ledger=ledger_2009)
+    assert report.unseen == {"pool": {"No": ["1CounterpartyXXXXXXXXXXXXXXXUWLpVr"]}}

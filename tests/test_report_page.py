@@ -31,8 +31,8 @@ from report_files import DAYS, EVIL, METRICS, day, ours, vendor, write_crosschec
 POOLS = PoolReport(
     first_day=day(0),
     last_day=day(DAYS - 1),
-    totals=[PoolTotal(EVIL, 50, 50, 0, 5), PoolTotal("unknown", 10, 0, 0, 1)],
-    days=[PoolDay(day(n), EVIL if n % 6 else "unknown", 1, 1, 0, 1) for n in range(DAYS)],
+    totals=[PoolTotal(EVIL, 50, 50, 0, 5), PoolTotal(None, 10, 0, 0, 1)],
+    days=[PoolDay(day(n), EVIL if n % 6 else None, 1, 1, 0, 1) for n in range(DAYS)],
     matrix={EVIL: {"BNB": 150_000_000, "Ex": 150_000_000}, "all": {"BNB": 150_000_000, "Ex": 150_000_000}},
     files=[],
 )

@@ -7,7 +7,7 @@ nothing.
 
     reflow.ingest("main.duckdb", reflow.DatadirSource("~/.bitcoin"))
     with reflow.Ledger.open("main.duckdb", read_only=True) as ledger:
-        labels = reflow.read_labels(["exchanges.csv"], ledger.network)
+        labels = reflow.read_labels(["shipped"], ledger.network)
         result = reflow.recompute(ledger, labels, prices=reflow.read_prices("btc.csv"))
     reflow.write(result, "results")
 """

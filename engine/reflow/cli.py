@@ -70,8 +70,11 @@ def _network(name: str) -> Network:
 
 LedgerArgument = Annotated[Path, typer.Argument(metavar="LEDGER", help="The ledger: one DuckDB file.")]
 LabelsOption = Annotated[
-    list[Path],
-    typer.Option(metavar="FILE...", help="Label files, CSV or TagPack YAML; may be given again."),
+    list[str],
+    typer.Option(
+        metavar="FILE...",
+        help="Label files, CSV or TagPack YAML; `shipped` means those in the package; may be given again.",
+    ),
 ]
 PreferLaterOption = Annotated[
     bool,
@@ -106,7 +109,7 @@ app = typer.Typer(
 )
 labels_app = typer.Typer(
     help="Work with label files.",
-    epilog="Example: reflow labels check labels/exchanges.csv",
+    epilog="Example: reflow labels check shipped",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -205,9 +208,15 @@ def verify(
         raise typer.Exit(1)
 
 
-@labels_app.command("check", epilog="Example: reflow labels check labels/exchanges.csv labels/pools.csv")
+@labels_app.command("check", epilog="Example: reflow labels check shipped")
 def labels_check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Label files, CSV or TagPack YAML.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="Label files, CSV or TagPack YAML; `shipped` means those in the package.",
+        ),
+    ],
     network: Annotated[
         Network | None,
         typer.Option(
@@ -242,7 +251,7 @@ def labels_check(
 
 @app.command(
     cls=_ManyFiles,
-    epilog="Example: reflow recompute main.duckdb --labels labels/exchanges.csv --prices btc.csv --out results",
+    epilog="Example: reflow recompute main.duckdb --labels shipped --prices btc.csv --out results",
 )
 def recompute(
     ledger: LedgerArgument,
@@ -307,16 +316,14 @@ def recompute(
             summary.tell_recomputation(*written[name])
 
 
-@app.command(
-    "metrics", epilog="Example: reflow metrics 'FlowMinerOut1HopAll*Ntv' --labels labels/exchanges.csv"
-)
+@app.command("metrics", epilog="Example: reflow metrics 'FlowMinerOut1HopAll*Ntv' --labels shipped")
 def list_metrics(
     patterns: Annotated[
         list[str] | None,
         typer.Argument(metavar="PATTERN...", help="Ids, or patterns with * and ?; everything if left out."),
     ] = None,
     labels: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(metavar="FILE", help="Label files, for the metrics of their exchanges; again for each."),
     ] = None,
     seeds: Annotated[
@@ -343,12 +350,12 @@ def list_metrics(
 
 @app.command(
     cls=_ManyFiles,
-    epilog="Example: reflow pools main.duckdb --labels labels/exchanges.csv --out pools",
+    epilog="Example: reflow pools main.duckdb --labels shipped --out pools",
 )
 def pools(
     ledger: LedgerArgument,
     labels: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(metavar="FILE...", help="Label files; with them, the flows from pools to exchanges."),
     ] = None,
     pool_files: Annotated[
@@ -388,7 +395,7 @@ def pools(
 
 @app.command(
     cls=_ManyFiles,
-    epilog="Example: reflow clusters main.duckdb --labels labels/exchanges.csv --out clusters",
+    epilog="Example: reflow clusters main.duckdb --labels shipped --out clusters",
 )
 def clusters(
     ledger: LedgerArgument,
@@ -439,7 +446,7 @@ def _day(text: str) -> date:
 
 @app.command(
     cls=_ManyFiles,
-    epilog="Example: reflow explain main.duckdb FlowMinerOut1HopAllBNBNtv 2021-02-28 --labels labels/exchanges.csv",
+    epilog="Example: reflow explain main.duckdb FlowMinerOut1HopAllBNBNtv 2021-02-28 --labels shipped",
 )
 def explain(
     ledger: LedgerArgument,
@@ -576,7 +583,7 @@ def crosscheck(
         typer.Option(metavar="LEDGER", help="The ledger of the results: take the worst days apart."),
     ] = None,
     labels: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE...", help="The label files of the results.")
+        list[str] | None, typer.Option(metavar="FILE...", help="The label files of the results.")
     ] = None,
     prefer_later: PreferLaterOption = False,
     memory: MemoryOption = None,
@@ -602,7 +609,7 @@ def crosscheck(
         worst=worst,
         methodology=str(out / METHODOLOGY_FILE) if out else METHODOLOGY_FILE,
         ledger=str(ledger or ""),
-        labels=tuple(map(str, labels or ())),
+        labels=tuple(labels or ()),
         prefer_later=prefer_later,
     )
     with (
@@ -631,7 +638,7 @@ def _vendor(source: str, metrics: Any, first: date | None, last: date | None) ->
 
 @app.command(
     cls=_ManyFiles,
-    epilog="Example: reflow serve results --ledger main.duckdb --labels labels/exchanges.csv labels/pools.csv",
+    epilog="Example: reflow serve results --ledger main.duckdb --labels shipped",
 )
 def serve(
     folder: Annotated[
@@ -651,7 +658,7 @@ def serve(
         Path | None, typer.Option(metavar="LEDGER", help="Explain cells from this ledger; needs --labels.")
     ] = None,
     labels: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(metavar="FILE...", help="The label files of the recomputation; may be given again."),
     ] = None,
     prices: Annotated[
@@ -709,7 +716,7 @@ def _print_grid(wanted: bool) -> None:
 
 @app.command(
     cls=_ManyFiles,
-    epilog="Example: reflow sweep main.duckdb --labels labels/exchanges.csv --vendor btc.csv --out sweep",
+    epilog="Example: reflow sweep main.duckdb --labels shipped --vendor btc.csv --out sweep",
 )
 def sweep(
     ledger: LedgerArgument,
@@ -793,7 +800,7 @@ def sweep(
 
 @app.command(
     cls=_ManyFiles,
-    epilog="Example: reflow report results --out report.html --ledger main.duckdb --labels labels/exchanges.csv",
+    epilog="Example: reflow report results --out report.html --ledger main.duckdb --labels shipped",
 )
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that recompute wrote.")],
@@ -810,7 +817,7 @@ def report(
         Path | None, typer.Option(metavar="LEDGER", help="The ledger, for what is told of pools.")
     ] = None,
     labels: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(metavar="FILE...", help="Label files, for what pools sent to exchanges."),
     ] = None,
     pool_files: Annotated[

@@ -19,7 +19,7 @@ class SourceError(ReflowError):
 
 
 class LedgerError(ReflowError):
-    """The ledger cannot be used: other network, newer schema, locked, damaged, or no room to write."""
+    """The ledger cannot be used: other network, newer or older schema, locked, damaged, or no room to write."""
 
 
 class LabelError(ReflowError):

@@ -1,15 +1,16 @@
 """scriptPubKey to address and back, and the account id of a scriptPubKey.
 
-An account is one exact scriptPubKey (METHODOLOGY section 2). Its address, if it has one, is the network's
-standard encoding: base58check for P2PKH and P2SH, bech32 for witness version 0 (BIP 173), bech32m for version
-1 and up (BIP 350). Scripts without an address (P2PK, bare multisig, OP_RETURN, anything else) are still
-accounts.
+An account is one exact scriptPubKey, but for one exception: an output that pays a public key directly (P2PK) belongs
+to the account of the P2PKH script of that key (METHODOLOGY section 2). An account's address, if it has one, is the
+network's standard encoding: base58check for P2PKH and P2SH, bech32 for witness version 0 (BIP 173), bech32m for version
+1 and up (BIP 350). Scripts without an address (bare multisig, OP_RETURN, anything else) are still accounts.
 """
 
 import hashlib
 from typing import Final
 
 from embit import base58, bech32
+from embit.hashes import hash160
 
 from reflow.encoding import ChecksumError, base58check_decode, segwit_decode
 from reflow.network import NETWORKS, Network
@@ -21,16 +22,34 @@ class AddressError(ValueError):
     """The text is not an address of the network: says what is wrong with it."""
 
 
-def account_of(script: bytes) -> int:
-    """Account id: the first 8 bytes of SHA-256(scriptPubKey), read as a big-endian signed 64-bit integer.
+def public_key_of(script: bytes) -> bytes | None:
+    """The public key that a scriptPubKey pays directly (P2PK), None for any other script.
 
-    The first 16 hex digits of the Electrum protocol's script hash before its byte reversal.
+    Such a script is a push of a 33-byte key that begins with 02 or 03, or of a 65-byte key that begins with 04, 06 or
+    07, then OP_CHECKSIG, and nothing else (METHODOLOGY section 2; Bitcoin Core's `CPubKey::ValidSize`).
     """
-    return int.from_bytes(hashlib.sha256(script).digest()[:8], "big", signed=True)
+    if len(script) not in (35, 67) or script[0] != len(script) - 2 or script[-1] != 0xAC:
+        return None
+    return script[1:-1] if script[1] in ((2, 3) if len(script) == 35 else (4, 6, 7)) else None
+
+
+def account_script(script: bytes) -> bytes:
+    """The script that an account is a hash of: P2PKH of the key that `script` pays directly, else `script` itself."""
+    key = public_key_of(script)
+    return script if key is None else b"\x76\xa9\x14" + hash160(key) + b"\x88\xac"
+
+
+def account_of(script: bytes) -> int:
+    """Account id: the first 8 bytes of SHA-256(account_script), read as a big-endian signed 64-bit integer.
+
+    The first 16 hex digits of the Electrum protocol's hash of that script before its byte reversal.
+    """
+    return int.from_bytes(hashlib.sha256(account_script(script)).digest()[:8], "big", signed=True)
 
 
 def address_of(script: bytes, network: Network) -> str | None:
-    """The standard address of a scriptPubKey on `network`, or None where no standard encoding exists."""
+    """The standard address of a scriptPubKey's account on `network`, or None where no standard encoding exists."""
+    script = account_script(script)
     if len(script) == 25 and script[:3] == b"\x76\xa9\x14" and script[23:] == b"\x88\xac":
         return str(base58.encode_check(bytes([network.p2pkh_prefix]) + script[3:23]))
     if len(script) == 23 and script[:2] == b"\xa9\x14" and script[22:] == b"\x87":
@@ -94,7 +113,7 @@ def _witness_program(script: bytes) -> tuple[int, bytes] | None:
 
 
 def describe(script: bytes, network: Network) -> str:
-    """How a person names a scriptPubKey: its address, or its type and its shortened hex where it has none."""
+    """How a person names a scriptPubKey's account: its address, or its type and its shortened hex where it has none."""
     address = address_of(script, network)
     if address is not None:
         return address
@@ -104,8 +123,6 @@ def describe(script: bytes, network: Network) -> str:
 def _type_of(script: bytes) -> str:
     if script[:1] == b"\x6a":
         return "OP_RETURN"
-    if len(script) in (35, 67) and script[0] == len(script) - 2 and script[-1:] == b"\xac":
-        return "P2PK"
     if script[-1:] == b"\xae" and 0x51 <= script[0] <= 0x60:
         return "multisig"
     return "script" if script else "empty script"

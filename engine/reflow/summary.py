@@ -108,13 +108,15 @@ def tell_metrics(metrics: "Sequence[Metric]", seeds: "Collection[str]") -> None:
 
 def tell_pools(report: "PoolReport") -> None:
     """Every pool with its share, what it sent to exchanges, and where the files are."""
+    from reflow.entities.pools import shown
+
     blocks = report.blocks()
     span = f"{report.first_day} to {report.last_day}" if blocks else "no complete day yet"
     say(f"{blocks:,} blocks, {span}")
     columns = ("pool", "blocks", "share", "by payout address", "by tag", "rewards")
     rows = [
         (
-            total.entity,
+            shown(total.entity),
             f"{total.blocks:,}",
             f"{100 * total.blocks / max(blocks, 1):.2f} %",
             f"{total.payouts:,}",
@@ -127,7 +129,7 @@ def tell_pools(report: "PoolReport") -> None:
     if report.matrix:
         exchanges = report.largest(_MATRIX_COLUMNS)
         flows = [
-            (pool, *(plain(row[code]) for code in exchanges))
+            (shown(pool), *(plain(row[code]) for code in exchanges))
             for pool, row in report.matrix.items()
             if row["Ex"]
         ]

@@ -50,7 +50,8 @@ def _tell_side(found: "Explanation", way: str, parties: Sequence["Party"]) -> No
         why = "; ".join(_reason(found, reason) for reason in party.reasons)
         counts = f"{party.role}: " if party.role else ""
         told = f"  {counts}{why or 'anyone'}" if party.role or why else ""
-        say(f"    {way:<4}  {plain(party.value):>16}  {party.address}{told}")
+        directly = " (its key directly)" if party.to_key else ""
+        say(f"    {way:<4}  {plain(party.value):>16}  {party.address}{directly}{told}")
     if rest := ordered[_PARTIES:]:
         say(f"    {way:<4}  {plain(sum(p.value for p in rest)):>16}  {len(rest):,} more accounts")
 

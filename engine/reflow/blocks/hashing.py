@@ -19,15 +19,21 @@ from reflow.blocks.kernels import (
     UNEXPECTED_WITNESS,
     WITNESS_ROOT,
     append,
+    expand_key,
     expand_script,
+    frame_key_hash,
+    pays_to_key,
 )
 from reflow.blocks.memory import copy_bytes, load_big_endian, zero_bytes
+from reflow.blocks.ripemd160 import ripemd160
 from reflow.blocks.sha256 import BLOCK, WORDS, hash_again, hash_messages, hash_pairs, pad, padded
 
 _SCRATCH: Final = 1 << 18
 """Bytes of padded messages that are hashed together: they fit into a core's second-level cache."""
-_EXPANDED: Final = 67
-"""The longest scriptPubKey that undo data keep in compressed form."""
+_EXPANDED: Final = 25
+"""The longest script that is made here: P2PKH, from undo data or from a key."""
+_KEY: Final = 65
+"""The longest public key."""
 _COMMITMENT = np.frombuffer(b"\x6a\x24\xaa\x21\xa9\xed", np.uint8)
 """How the scriptPubKey of a witness commitment begins (BIP 141)."""
 
@@ -207,6 +213,29 @@ def check_witnesses(raw, first_tx, first_output, layout, outputs, txids, scripts
 
 
 @njit(nogil=True, cache=True)
+def _scratch_of_keys(starts):
+    """Room for a public key for each of as many scripts as `starts` has room for: keys, their starts, their scripts."""
+    count = len(starts)
+    return (
+        np.zeros(count * padded(_KEY), np.uint8),
+        np.zeros(count + 1, np.int64),
+        np.zeros(count, np.int64),
+    )
+
+
+@njit(nogil=True, cache=True)
+def _hash_keys(keys, starts, scripts, data):
+    """Write the HASH160 of each key into the P2PKH script at its position in `data`, and clear `keys`.
+
+    A pay-to-public-key output belongs to the account of the P2PKH script of its key (METHODOLOGY section 2).
+    """
+    digests = np.empty((len(scripts), WORDS), np.uint32)
+    _hash(keys, starts, digests)
+    for k in range(len(scripts)):
+        ripemd160(digests[k].view(np.uint8), data, scripts[k] + 3)
+
+
+@njit(nogil=True, cache=True)
 def _accounts(data, starts, accounts):
     """accounts[i] = account of the padded script i: the first 8 bytes of its digest, big-endian, signed."""
     digests = np.empty((len(accounts), WORDS), np.uint32)
@@ -219,15 +248,27 @@ def _accounts(data, starts, accounts):
 def credit_accounts(raw, scripts, accounts):
     """accounts[o] = account of the scriptPubKey raw[scripts[o, 0]:scripts[o, 1]]."""
     data, starts = _scratch(_longest_script(scripts, 0))
+    keys, key_starts, framed = _scratch_of_keys(starts)
     first = 0
+    count = 0
     position = np.int64(0)
     for o in range(len(scripts)):
         start, end = scripts[o]
         if position + padded(end - start) > len(data):
+            _hash_keys(keys, key_starts[: count + 1], framed[:count], data)
             _accounts(data, starts[: o - first + 1], accounts[first:o])
-            first, position = o, np.int64(0)
-        position = pad(data, position, append(data, position, raw, start, end))
+            first, count, position = o, 0, np.int64(0)
+        if pays_to_key(raw, start, end):
+            last = append(keys, key_starts[count], raw, start + 1, end - 1)
+            key_starts[count + 1] = pad(keys, key_starts[count], last)
+            framed[count] = position
+            count += 1
+            last = frame_key_hash(data, position)
+        else:
+            last = append(data, position, raw, start, end)
+        position = pad(data, position, last)
         starts[o - first + 1] = position
+    _hash_keys(keys, key_starts[: count + 1], framed[:count], data)
     _accounts(data, starts[: len(scripts) - first + 1], accounts[first:])
 
 
@@ -246,19 +287,33 @@ def debit_accounts(undo, scripts, ys, accounts):
     ys = y coordinates of the points of kind 4 and 5, in order, and a spare row.
     """
     data, starts = _scratch(_longest_script(scripts, 1))
+    keys, key_starts, framed = _scratch_of_keys(starts)
     first = 0
+    count = 0
     position = np.int64(0)
     point = 0
     for d in range(len(scripts)):
         kind, start, end = scripts[d]
         if position + padded(max(end - start, _EXPANDED)) > len(data):
+            _hash_keys(keys, key_starts[: count + 1], framed[:count], data)
             _accounts(data, starts[: d - first + 1], accounts[first:d])
-            first, position = d, np.int64(0)
-        if kind == 6:
+            first, count, position = d, 0, np.int64(0)
+        in_full = kind == 6 and pays_to_key(undo, start, end)
+        if in_full or 2 <= kind < 6:
+            if in_full:
+                last = append(keys, key_starts[count], undo, start + 1, end - 1)
+            else:
+                last = expand_key(undo, kind, start, end, ys[point], keys, key_starts[count])
+                point += kind >= 4
+            key_starts[count + 1] = pad(keys, key_starts[count], last)
+            framed[count] = position
+            count += 1
+            last = frame_key_hash(data, position)
+        elif kind == 6:
             last = append(data, position, undo, start, end)
         else:
-            last = expand_script(undo, kind, start, end, ys[point], data, position)
-            point += kind >= 4
+            last = expand_script(undo, kind, start, end, data, position)
         position = pad(data, position, last)
         starts[d - first + 1] = position
+    _hash_keys(keys, key_starts[: count + 1], framed[:count], data)
     _accounts(data, starts[: len(scripts) - first + 1], accounts[first:])

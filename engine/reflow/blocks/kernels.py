@@ -352,25 +352,48 @@ def lay_out_undo(undo, bounds, first_tx, inputs, values, scripts, fault):
 
 
 @njit(nogil=True, cache=True)
-def expand_script(undo, kind, start, end, y, data, position):
-    """Write the scriptPubKey behind compressed form `kind` (0..5) to data[position:]; gives the position behind it."""
+def frame_key_hash(data, position):
+    """Write the P2PKH script around 20 bytes at data[position + 3:]; gives the position behind it."""
+    data[position], data[position + 1], data[position + 2] = 0x76, 0xA9, 20
+    data[position + 23], data[position + 24] = 0x88, 0xAC
+    return position + 25
+
+
+@njit(nogil=True, cache=True)
+def expand_script(undo, kind, start, end, data, position):
+    """Write the scriptPubKey behind compressed form `kind` (0, 1) to data[position:]; gives the position behind it."""
     if kind == 0:
-        data[position], data[position + 1], data[position + 2] = 0x76, 0xA9, 20
-        position = append(data, position + 3, undo, start, end)
-        data[position], data[position + 1] = 0x88, 0xAC
-        return position + 2
-    if kind == 1:
-        data[position], data[position + 1] = 0xA9, 20
-        position = append(data, position + 2, undo, start, end)
-        data[position] = 0x87
-        return position + 1
-    data[position] = 33 if kind < 4 else 65
-    data[position + 1] = kind if kind < 4 else 4
+        append(data, position + 3, undo, start, end)
+        return frame_key_hash(data, position)
+    data[position], data[position + 1] = 0xA9, 20
     position = append(data, position + 2, undo, start, end)
-    if kind >= 4:
-        position = append(data, position, y, 0, 32)
-    data[position] = 0xAC
+    data[position] = 0x87
     return position + 1
+
+
+@njit(nogil=True, cache=True)
+def expand_key(undo, kind, start, end, y, data, position):
+    """Write the public key behind compressed form `kind` (2..5) to data[position:]; gives the position behind it."""
+    data[position] = kind if kind < 4 else 4
+    position = append(data, position + 1, undo, start, end)
+    return append(data, position, y, 0, 32) if kind >= 4 else position
+
+
+@njit(nogil=True, cache=True)
+def pays_to_key(data, start, end):
+    """Whether the script data[start:end] is a push of a public key and OP_CHECKSIG (METHODOLOGY section 2).
+
+    Lengths are told from the positions alone: of today's scripts hardly one is looked at.
+    """
+    size = end - start
+    if size != 35 and size != 67:
+        return False
+    if data[start] != size - 2 or data[end - 1] != 0xAC:
+        return False
+    prefix = data[start + 1]
+    if size == 35:
+        return prefix == 2 or prefix == 3
+    return prefix == 4 or prefix == 6 or prefix == 7
 
 
 @njit(nogil=True, cache=True)

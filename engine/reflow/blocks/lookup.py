@@ -1,7 +1,7 @@
 """Single blocks of known hashes, and the scripts in them: for what a ledger does not keep.
 
 A ledger knows an account by a hash of its script. Whoever wants to print an address fetches the block again from
-where it came and picks the script whose hash is the account: a script that is found is the right one, so nothing but
+where it came and picks the scripts whose hash is the account: a script that is found is a right one, so nothing but
 the block's hash needs to be checked here.
 """
 
@@ -33,6 +33,16 @@ class Found(NamedTuple):
     block: NDArray[np.uint8]
     undos: list[NDArray[np.uint8]]
     """Undo data that fit; a sibling's may be among them, where both spend as many coins in each transaction."""
+
+
+class Place(NamedTuple):
+    """A script as it stands in a block: in which transaction, and on which side of it."""
+
+    position: int
+    """Of the transaction in its block; 0 is the coinbase."""
+    is_debit: bool
+    """Whether an input spends it; else an output pays it."""
+    script: bytes
 
 
 class Lookup(Protocol):
@@ -111,7 +121,7 @@ class RpcLookup:
                 yield block_hash, f"the node answers with another block than {block_hash.hex()}"
 
 
-def scripts_at(found: Found, positions: Collection[int]) -> Iterator[bytes]:
+def scripts_at(found: Found, positions: Collection[int]) -> Iterator[Place]:
     """Every scriptPubKey that the transactions at `positions` of a block spend from or pay to."""
     layout = lay_out_block(found.block)
     if layout is None:
@@ -120,12 +130,12 @@ def scripts_at(found: Found, positions: Collection[int]) -> Iterator[bytes]:
     for position in positions:
         end = int(last_output[position])
         for start, stop in layout.scripts[end - int(layout.outputs[position]) : end].tolist():
-            yield found.block[start:stop].tobytes()
+            yield Place(position, False, found.block[start:stop].tobytes())
     for undo in found.undos:
         yield from _spent(undo, layout, positions)
 
 
-def _spent(undo: NDArray[np.uint8], layout: Layout, positions: Collection[int]) -> Iterator[bytes]:
+def _spent(undo: NDArray[np.uint8], layout: Layout, positions: Collection[int]) -> Iterator[Place]:
     last_input = np.cumsum(layout.inputs) - 1  # undo data leave out the coinbase's input
     coins = int(last_input[-1])
     scripts, fault = np.empty((coins, 3), np.int64), np.zeros(5, np.int64)
@@ -140,4 +150,4 @@ def _spent(undo: NDArray[np.uint8], layout: Layout, positions: Collection[int]) 
         for kind, start, stop in (
             scripts[end - int(layout.inputs[position]) : end].tolist() if position else []
         ):
-            yield expand_script(kind, undo[start:stop].tobytes())
+            yield Place(position, True, expand_script(kind, undo[start:stop].tobytes()))

@@ -13,7 +13,8 @@ import polars as pl
 from reflow.entities.label import EXCHANGE, Label, exchange_names
 from reflow.entities.label_csv import read_csv
 from reflow.errors import LabelError
-from reflow.network import Network
+from reflow.network import MAIN, Network
+from reflow.resources import folder
 from reflow.script import account_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,15 @@ SCHEMA: Final = {
     "category": pl.String,
 }
 """Columns of `Labels.frame`."""
+
+SHIPPED: Final = "shipped"
+"""The name of the label files in the package."""
+
+_SHIPPED: Final = {
+    SHIPPED: ("exchanges.csv", "pools.csv"),
+    f"{SHIPPED}:exchanges": ("exchanges.csv",),
+    f"{SHIPPED}:pools": ("pools.csv",),
+}
 
 
 class Labels(NamedTuple):
@@ -60,12 +70,14 @@ class LabelReport(NamedTuple):
 def read_labels(paths: Iterable[str | Path], network: Network, *, prefer_later: bool = False) -> Labels:
     """Read label files, CSV or TagPack YAML (`.yaml`, `.yml`), into one table.
 
+    The strings `shipped`, `shipped:exchanges` and `shipped:pools` name the files in the package; a Path, or
+    `./shipped`, is always a file.
     The same fact in several places is one fact. Where two files give an address to different owners, that is an
     error, or with `prefer_later` the file that comes later decides; a file that contradicts itself is always an
     error (METHODOLOGY 9.12).
     Raises LabelError, naming file and line, for the first thing that is wrong: an address with a bad checksum
     or of another network, one address under two entities, an unknown or missing column, a wrong number of
-    fields, an entity that cannot be part of a metric id.
+    fields, an entity that cannot be part of a metric id, shipped labels that do not exist or are of another network.
     """
     labels, errors, _ = _merge(_read_all(paths, network), prefer_later)
     if errors:
@@ -94,6 +106,20 @@ def check_labels(
     return LabelReport(counts, unknown, [str(error) for error in errors], overridden, unseen)
 
 
+def label_files(name: str | Path, network: Network) -> list[Path]:
+    """The files that a path or a name of shipped labels stands for.
+
+    Raises LabelError for a name that no shipped file has, and for shipped labels on a network other than main.
+    """
+    if isinstance(name, Path) or name.partition(":")[0] != SHIPPED:
+        return [Path(name)]
+    if name not in _SHIPPED:
+        raise LabelError(f"{name}: no such labels in the package, expected one of {', '.join(_SHIPPED)}")
+    if network != MAIN:
+        raise LabelError(f"{name}: the shipped labels are for main, expected labels of {network.name}")
+    return [folder("labels") / file for file in _SHIPPED[name]]
+
+
 def _unseen(ledger: "Ledger", labels: Labels) -> dict[str, dict[str, list[str]]]:
     from reflow.entities.unseen import unseen_labels
 
@@ -105,10 +131,16 @@ def _unseen(ledger: "Ledger", labels: Labels) -> dict[str, dict[str, list[str]]]
 
 def _read_all(paths: Iterable[str | Path], network: Network) -> Iterator[list[Label | LabelError]]:
     """What is in each file, one after the other."""
-    for path in map(Path, paths):
-        with _collector_paused():
-            entries = list(_read(path, network))
-        yield entries
+    for name in paths:
+        try:
+            files = label_files(name, network)
+        except LabelError as error:
+            yield [error]
+            continue
+        for path in files:
+            with _collector_paused():
+                entries = list(_read(path, network))
+            yield entries
 
 
 def _read(path: Path, network: Network) -> Iterator[Label | LabelError]:

@@ -20,7 +20,7 @@ CATEGORIES: Final = ("pool", "miner")
 """Categories of labels whose address is a payout address of their entity."""
 
 UNKNOWN: Final = "unknown"
-"""The MinerEntity of a block that neither a payout address nor a tag names."""
+"""What tables for people print for the MinerEntity that no payout address or tag names; in data it is null."""
 
 ALL: Final = "all"
 """All mining entities as one, in the matrix."""

@@ -1,7 +1,7 @@
 """Who mined each block, what the pools earned, and what they sent to exchanges.
 
-The MinerEntity of a block is told by its coinbase: a payout address first, then a tag in the scriptSig, else it
-is unknown (METHODOLOGY section 3, 9.13). Everything is over the complete days, by the mediantime clock.
+The MinerEntity of a block is told by its coinbase: a payout address first, then a tag in the scriptSig. Where neither
+names one it is None (METHODOLOGY section 3, 9.13). Everything is over the complete days, by the mediantime clock.
 """
 
 from collections import Counter
@@ -37,7 +37,8 @@ class PoolDay(NamedTuple):
     """A pool's blocks of one day."""
 
     day: date
-    entity: str
+    entity: str | None
+    """None: the blocks that nothing names."""
     blocks: int
     payouts: int
     """How many of the blocks a payout address tells."""
@@ -50,7 +51,8 @@ class PoolDay(NamedTuple):
 class PoolTotal(NamedTuple):
     """A pool's blocks of all days."""
 
-    entity: str
+    entity: str | None
+    """None: the blocks that nothing names."""
     blocks: int
     payouts: int
     tags: int
@@ -58,8 +60,8 @@ class PoolTotal(NamedTuple):
     """Sat."""
 
 
-Matrix = dict[str, dict[str, int]]
-"""Pool to exchange to sat."""
+Matrix = dict[str | None, dict[str, int]]
+"""Pool to exchange to sat; the pool None: the blocks that nothing names."""
 
 
 class PoolReport(NamedTuple):
@@ -68,7 +70,7 @@ class PoolReport(NamedTuple):
     first_day: date | None
     last_day: date | None
     totals: list[PoolTotal]
-    """Most blocks first, then by name; `unknown` last, even without a block."""
+    """Most blocks first, then by name; the entity None last, even without a block."""
     days: list[PoolDay]
     """In order of day and pool."""
     matrix: Matrix | None
@@ -132,9 +134,16 @@ def facts(report: PoolReport) -> dict[str, object]:
         "blocks": report.blocks(),
         "totals": native(report.totals),
         "days": native(report.days),
-        "matrix": {pool: {code: plain(sat) for code, sat in row.items()} for pool, row in matrix.items()}
+        "matrix": {
+            shown(pool): {code: plain(sat) for code, sat in row.items()} for pool, row in matrix.items()
+        }
         or None,
     }
+
+
+def shown(entity: str | None) -> str:
+    """A pool's name where there must be one: in tables for people and as a key of JSON."""
+    return UNKNOWN if entity is None else entity
 
 
 def find_miner_entities(con: DuckDBPyConnection, pools: PoolData, progress: Progress = silent) -> None:
@@ -163,7 +172,7 @@ def _tagged(con: DuckDBPyConnection, pools: PoolData) -> pa.Table:
 
 
 def _totals(days: list[PoolDay]) -> list[PoolTotal]:
-    sums: dict[str, Counter[str]] = {UNKNOWN: Counter()}
+    sums: dict[str | None, Counter[str]] = {None: Counter()}
     for day in days:
         sums.setdefault(day.entity, Counter()).update(
             blocks=day.blocks, payouts=day.payouts, tags=day.tags, reward=day.reward
@@ -172,15 +181,15 @@ def _totals(days: list[PoolDay]) -> list[PoolTotal]:
         PoolTotal(entity, found["blocks"], found["payouts"], found["tags"], found["reward"])
         for entity, found in sums.items()
     ]
-    return sorted(totals, key=lambda total: (total.entity == UNKNOWN, -total.blocks, total.entity))
+    return sorted(totals, key=lambda total: (total.entity is None, -total.blocks, shown(total.entity)))
 
 
-def _matrix(con: DuckDBPyConnection, labels: Labels, pools: list[str], progress: Progress) -> Matrix:
+def _matrix(con: DuckDBPyConnection, labels: Labels, pools: list[str | None], progress: Progress) -> Matrix:
     find_exchange_accounts(con, labels, progress=progress)
     find_mining_accounts(con)
     keep(con, "pool_account", query("pool_accounts"))
     exchanges = [*labels.exchanges(), EX]
-    matrix = {pool: dict.fromkeys(exchanges, 0) for pool in [*pools, ALL]}
+    matrix: Matrix = {pool: dict.fromkeys(exchanges, 0) for pool in [*pools, ALL]}
     for row in rows(con, query("pool_exchange_flows")):
         matrix[row["pool"]][row["exchange"]] = int(row["value"])
     return matrix

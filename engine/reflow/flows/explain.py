@@ -28,7 +28,7 @@ from reflow.flows.recompute import NO_PRICES, find_miners
 from reflow.flows.values import metric_values
 from reflow.ledger.days import Blocks, read_blocks
 from reflow.ledger.ledger import Ledger, raise_if_storage_failed
-from reflow.ledger.scripts import Origin, find_scripts
+from reflow.ledger.scripts import Origin, Posting, find_scripts
 from reflow.progress import Progress, silent
 from reflow.resources import query
 from reflow.script import describe
@@ -253,7 +253,8 @@ def _explain_transactions(
         is_debit, tx, owner = row.pop("is_debit"), row.pop("tx"), known[row["account"]]
         row["value"] = int(row["value"])
         plays = role(cell.metric, owner, tx, cell.methodology, is_debit=is_debit)
-        party = Party(**row, address="", role=plays, reasons=list(owner.reasons(tx, cell.methodology)))
+        reasons = list(owner.reasons(tx, cell.methodology))
+        party = Party(**row, address="", to_key=False, role=plays, reasons=reasons)
         parties.setdefault((tx, is_debit), []).append(party)
     parts = [
         Part(tx, found.of_tx[tx], parties.get((tx, True), []), parties.get((tx, False), [])) for tx in shown
@@ -311,28 +312,37 @@ def _names(con: DuckDBPyConnection, transactions: Collection[int]) -> dict[int, 
 
 def _with_addresses(ledger: Ledger, labels: Labels, cell: Explanation, origin: Origin) -> Explanation:
     accounts = cell.owners.keys()
-    labelled = dict(zip(labels.frame["account"], labels.frame["script"], strict=True))
-    scripts = {account: labelled[account] for account in accounts if labelled.get(account)}
+    known = dict(zip(labels.frame["account"], labels.frame["script"], strict=True))
+    labelled = {account: known[account] for account in accounts if known.get(account)}
     places: dict[bytes, set[int]] = {}
     for part in cell.parts:
         name = cell.names[part.tx]
         places.setdefault(bytes.fromhex(name.block_hash), set()).add(name.position)
-    found = find_scripts(ledger, accounts - scripts.keys(), places, origin)
-    scripts |= found.of_account
+    found = find_scripts(ledger, accounts, places, origin, labelled)
+    scripts = found.of_account
     addresses = {
         account: describe(scripts[account], ledger.network) if account in scripts else f"account {account}"
         for account in sorted(accounts)
     }
     warnings = [*cell.warnings, *([found.warning] if found.warning else [])]
     parts = [
-        part._replace(debits=_addressed(part.debits, addresses), credits=_addressed(part.credits, addresses))
+        part._replace(
+            debits=_addressed(part.debits, addresses, found.to_key, cell.names[part.tx], is_debit=True),
+            credits=_addressed(part.credits, addresses, found.to_key, cell.names[part.tx], is_debit=False),
+        )
         for part in cell.parts
     ]
     return cell._replace(parts=parts, addresses=addresses, warnings=warnings)
 
 
-def _addressed(parties: list[Party], addresses: Mapping[int, str]) -> list[Party]:
-    return [party._replace(address=addresses[party.account]) for party in parties]
+def _addressed(
+    parties: list[Party], addresses: Mapping[int, str], to_key: set[Posting], name: Name, *, is_debit: bool
+) -> list[Party]:
+    place = bytes.fromhex(name.block_hash), name.position, is_debit
+    return [
+        party._replace(address=addresses[party.account], to_key=Posting(*place, party.account) in to_key)
+        for party in parties
+    ]
 
 
 def _wanted(values: Collection[int]) -> pa.Table:

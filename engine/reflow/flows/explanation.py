@@ -25,6 +25,8 @@ class Party(NamedTuple):
     account: int
     address: str
     """The address; a script without one by its type; `account ID` where no script could be read."""
+    to_key: bool
+    """Whether some of it is paid to the public key behind the address directly (P2PK), as the block shows it."""
     value: int
     """Sat."""
     postings: int

@@ -19,8 +19,11 @@ from reflow.network import NETWORKS, Network
 from reflow.resources import query
 from reflow.tables import memory_limit
 
-SCHEMA_VERSION: Final = 1
-"""Version of queries/schema.sql; a ledger with a newer one is refused."""
+SCHEMA_VERSION: Final = 2
+"""Version of queries/schema.sql and of what its columns mean; a ledger with any other is refused.
+
+1: an account was always one exact scriptPubKey. 2: pay-to-public-key outputs are in the account of their key's address.
+"""
 
 DEFAULT_MEMORY: Final = 4_000_000_000
 """Bytes; the machine's size would make the memory of a run grow with its ledger."""
@@ -67,7 +70,7 @@ class Ledger:
         left out it is DEFAULT_MEMORY, or what DuckDB takes by default if that is less. `threads` is DuckDB's number of
         threads. Results do not depend on either.
         Raises LedgerError: no ledger there (read_only, or no network given to make one), another network than asked
-        for, a newer schema, not a ledger at all, or locked by another process.
+        for, a newer or older schema, not a ledger at all, or locked by another process.
         """
         file = None if path is None else Path(path)
         exists = file is not None and file.exists()
@@ -283,6 +286,11 @@ def _identify(con: duckdb.DuckDBPyConnection, file: Path | None) -> Network:
     if version > SCHEMA_VERSION:
         raise LedgerError(
             f"{file}: ledger has schema {version}, this reflow knows up to {SCHEMA_VERSION}: update reflow"
+        )
+    if version < SCHEMA_VERSION:
+        raise LedgerError(
+            f"{file}: ledger has schema {version}, this reflow needs {SCHEMA_VERSION}, "
+            "whose accounts are defined anew: delete it and run `reflow ingest` again"
         )
     if meta.get("network") not in NETWORKS:
         raise LedgerError(

@@ -1,12 +1,14 @@
 """The scripts of accounts: from the ledger where it keeps them, else from where its blocks came.
 
 The ledger keeps no script for every account (it would grow by about a third); the payees of coinbases are in its
-table `script`. Any other is read again from the blocks that the caller names.
+table `script`. Any other is read again from the blocks that the caller names. Only there it is seen, too, whether an
+output pays a public key directly: it is in the account of its key's address, which does not tell.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
@@ -15,7 +17,9 @@ from reflow.blocks.lookup import FileLookup, Found, Lookup, RpcLookup, scripts_a
 from reflow.errors import SourceError
 from reflow.ledger.ledger import Ledger
 from reflow.resources import query
-from reflow.script import account_of
+from reflow.script import account_of, account_script, public_key_of
+
+_P2PKH: Final = b"\x76\xa9\x14"
 
 
 class Origin(NamedTuple):
@@ -26,45 +30,64 @@ class Origin(NamedTuple):
     cookie: Path | None = None
 
 
+class Posting(NamedTuple):
+    """All inputs, or all outputs, of an account in a transaction."""
+
+    block_hash: bytes
+    """In display order."""
+    position: int
+    """Of the transaction in its block."""
+    is_debit: bool
+    account: int
+
+
 class Scripts(NamedTuple):
     """What was found."""
 
     of_account: dict[int, bytes]
-    """Account to its scriptPubKey."""
+    """Account to the script that it is a hash of: P2PKH where a key was paid directly, whichever was seen first."""
+    to_key: set[Posting]
+    """Those with an output that pays a public key directly (P2PK), or an input that spends one."""
     warning: str | None
     """One line on why accounts are missing, if any is."""
 
 
 def find_scripts(
     ledger: Ledger,
-    accounts: Collection[int],
+    accounts: AbstractSet[int],
     transactions: Mapping[bytes, Collection[int]],
     origin: Origin = Origin(),  # noqa: B008  # immutable
+    labelled: Mapping[int, bytes] | None = None,
 ) -> Scripts:
     """Scripts of `accounts`, each of which appears in one of `transactions`: block hash (display order) to positions.
 
+    `labelled` are scripts that labels tell. Blocks are read if a script is unknown, or if an account is that of a key,
+    which may be paid in two forms.
     A folder or an RPC that was asked for must be there: raises SourceError if it is not. If the folder that the ledger
     remembers is gone, what it keeps itself is all there is, and the warning says so.
     """
-    found = _kept(ledger, accounts)
-    missing = set(accounts) - found.keys()
-    if not missing:
-        return Scripts(found, None)
+    known = dict(labelled or {})
+    known |= _kept(ledger, accounts - known.keys())
+    missing = set(accounts) - known.keys()
+    found = Scripts(known, set(), None)
+    if not missing and not any(script.startswith(_P2PKH) for script in known.values()):
+        return found
     try:
         lookup = _open(ledger, origin)
     except SourceError as error:
         if origin != Origin():
             raise
-        return Scripts(found, _warning(len(missing), str(error)))
+        return found._replace(warning=_warning(len(missing), str(error)) if missing else None)
     reason = _look_up(lookup, transactions, missing, found)
-    left = len(missing - found.keys())
-    return Scripts(found, _warning(left, reason) if left else None)
+    left = len(missing - known.keys())
+    return found._replace(warning=_warning(left, reason) if left else None)
 
 
 def _kept(ledger: Ledger, accounts: Collection[int]) -> dict[int, bytes]:
     with ledger.con.cursor() as con:
         con.register("wanted", pa.table({"account": pa.array(sorted(accounts), pa.int64())}))
-        return {account: bytes(script) for account, script in con.execute(query("kept_scripts")).fetchall()}
+        rows = con.execute(query("kept_scripts")).fetchall()
+    return {account: account_script(bytes(script)) for account, script in rows}
 
 
 def _open(ledger: Ledger, origin: Origin) -> Lookup:
@@ -95,7 +118,7 @@ def _look_up(
     lookup: Lookup,
     transactions: Mapping[bytes, Collection[int]],
     missing: Collection[int],
-    found: dict[int, bytes],
+    found: Scripts,
 ) -> str:
     """Fill `found`; gives why a block could not be read, or that the blocks have no such accounts."""
     reason = "the blocks do not show them"
@@ -103,10 +126,12 @@ def _look_up(
         if not isinstance(answer, Found):
             reason = answer
             continue
-        for script in scripts_at(answer, transactions[block_hash]):
+        for position, is_debit, script in scripts_at(answer, transactions[block_hash]):
             account = account_of(script)
             if account in missing:
-                found[account] = script
+                found.of_account[account] = account_script(script)
+            if public_key_of(script) is not None:
+                found.to_key.add(Posting(block_hash, position, is_debit, account))
     return reason
 
 

@@ -4,8 +4,7 @@ from typing import Final
 
 import polars as pl
 
-from reflow.entities.pool_files import UNKNOWN
-from reflow.entities.pools import PoolReport
+from reflow.entities.pools import PoolReport, shown
 from reflow.report.bins import binned, step_of
 from reflow.report.charts import stack_chart
 from reflow.report.evidence import Evidence
@@ -31,7 +30,7 @@ def pool_shares(report: PoolReport) -> Figure | None:
     if report.first_day is None or report.last_day is None:
         return None
     days = pl.DataFrame(
-        {"time": [one.day for one in report.days], "entity": [one.entity for one in report.days]}
+        {"time": [one.day for one in report.days], "entity": [shown(one.entity) for one in report.days]}
     )
     blocks = days.with_columns(blocks=pl.Series([one.blocks for one in report.days], dtype=pl.Int64))
     table = binned(blocks, step_of(report.first_day, report.last_day))
@@ -39,7 +38,7 @@ def pool_shares(report: PoolReport) -> Figure | None:
     rows: list[list[Cell]] = [
         [str(t), str(t2), entity, str(number)] for t, t2, entity, number in sums.iter_rows()
     ]
-    top = [total.entity for total in report.totals if total.blocks and total.entity != UNKNOWN][:CATEGORIES]
+    top = [total.entity for total in report.totals if total.blocks and total.entity is not None][:CATEGORIES]
     columns = {"t": "from", "t2": "before", "entity": "pool", "told": "blocks"}
     return Figure(
         "pools",

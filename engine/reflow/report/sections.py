@@ -10,6 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from reflow.amounts import plain
+from reflow.entities.pools import shown
 from reflow.report.evidence import Evidence
 from reflow.report.figures import percent
 from reflow.report.frames import Frames
@@ -75,7 +76,7 @@ def matrix(evidence: Evidence) -> dict[str, Any] | None:
     if evidence.pools is None or not told:
         return None
     codes = evidence.pools.largest(_EXCHANGES)
-    rows = [(pool, [number(plain(flows[code])) for code in codes]) for pool, flows in told.items()]
+    rows = [(shown(pool), [number(plain(flows[code])) for code in codes]) for pool, flows in told.items()]
     every = next(iter(told.values()))
     csv_ = data_csv(("entity", *every), ([pool, *map(plain, flows.values())] for pool, flows in told.items()))
     return {"columns": ["pool", *codes], "rows": rows, "csv": csv_}

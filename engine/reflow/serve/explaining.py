@@ -20,7 +20,7 @@ class Sources(NamedTuple):
     """What a recomputation was made from: needed to take its cells apart."""
 
     ledger: Path
-    labels: tuple[Path, ...]
+    labels: tuple[str | Path, ...]
     prices: Path | None = None
     prefer_later: bool = False
 
@@ -84,12 +84,10 @@ class Explainer:
 
     def _read_labels(self, sources: Sources, ledger: "Ledger") -> "Labels":
         """The labels, read again only when a file has changed."""
-        from reflow.entities.labels import read_labels
+        from reflow.entities.labels import label_files, read_labels
 
-        state = (
-            ledger.network.name,
-            tuple(path.stat().st_mtime_ns for path in sources.labels if path.exists()),
-        )
+        files = [path for name in sources.labels for path in label_files(name, ledger.network)]
+        state = ledger.network.name, tuple(path.stat().st_mtime_ns for path in files if path.exists())
         if self._labels is None or self._labels[0] != state:
             labels = read_labels(sources.labels, ledger.network, prefer_later=sources.prefer_later)
             self._labels = state, labels

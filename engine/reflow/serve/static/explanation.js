@@ -49,6 +49,7 @@ function side(title, parties) {
     const said = party.reasons.map(reason).join("; ");
     box.append(make("div", `party ${party.role}`, make("strong", "", native(party.value)),
       party.role ? ` ${party.role}` : "", make("br"), make("code", "", party.address),
+      party.to_key ? " its key directly" : "",
       said ? make("div", "quiet", said) : ""));
   }
   return box;
