@@ -6,6 +6,7 @@ Each case is a small file with the labels, or the message, that must come of it.
 import hashlib
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from economy import coinbase, ledger_of, on_day, pay
@@ -320,3 +321,14 @@ def test_shipped_labels_that_do_not_exist_or_fit_are_one_error() -> None:
     assert check_labels(["shipped:pools"], REGTEST).errors == [
         "shipped:pools: the shipped labels are for main, expected labels of regtest"
     ]
+
+
+def test_exchanges_that_only_shipped_files_name(tmp_path: Path) -> None:
+    """An address that stands in both is no news, but its exchange is one's own."""
+    shipped = read_labels(["shipped"], MAIN)
+    assert shipped.shipped_only == set(shipped.exchanges())
+    address = shipped.frame.filter(pl.col("entity") == "Bitkub")["address"][0]
+    mine = tmp_path / "mine.csv"
+    mine.write_text(f"address,entity\n{address},Bitkub\n")
+    assert shipped.shipped_only - read_labels(["shipped", mine], MAIN).shipped_only == {"Bitkub"}
+    assert read_labels([mine], MAIN).shipped_only == set()

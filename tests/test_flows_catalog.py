@@ -8,7 +8,17 @@ import pytest
 
 from reflow.errors import MetricError
 from reflow.flows import catalog as catalog_module
-from reflow.flows.catalog import Metric, catalog, control, exchange_sums, seeds, select, sums_of
+from reflow.flows.catalog import (
+    VENDOR_EXCHANGES,
+    Metric,
+    catalog,
+    chosen_exchanges,
+    control,
+    exchange_sums,
+    seeds,
+    select,
+    sums_of,
+)
 from reflow.ledger.kept_days import KEPT
 from reflow.resources import query
 
@@ -129,3 +139,33 @@ def test_select(patterns: list[str], count: int) -> None:
 def test_select_nothing_is_an_error(pattern: str) -> None:
     with pytest.raises(MetricError, match=f"^no metric is called {re.escape(pattern)}, expected an id or"):
         select(catalog(["XYZ"]), ["BlkCnt", pattern])
+
+
+LABELLED = ["BNB", "Bitkub", "KRK", "Mine"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (None, ["BNB", "KRK", "Mine"]),
+        (["all"], LABELLED),
+        (["KRK"], ["KRK"]),
+        (["KRK, Bitkub", "BNB"], ["BNB", "Bitkub", "KRK"]),
+        ([], []),
+    ],
+)
+def test_exchanges_with_metrics_of_their_own(wanted: list[str] | None, found: list[str]) -> None:
+    """Those that the vendor has, and those that no shipped file alone names; or what is asked for."""
+    assert chosen_exchanges(LABELLED, {"Bitkub", "KRK"}, wanted) == found
+
+
+def test_an_exchange_without_a_label_cannot_be_asked_for() -> None:
+    with pytest.raises(
+        MetricError, match=r"^no label of exchange Kub, expected one of BNB, .*, Mine, or all$"
+    ):
+        chosen_exchanges(LABELLED, (), ["Kub"])
+
+
+def test_the_vendor_has_the_exchanges_of_the_seeds() -> None:
+    assert {metric.entity for metric in seeds()} - {"", "Ex"} <= set(VENDOR_EXCHANGES)
+    assert len(set(VENDOR_EXCHANGES)) == len(VENDOR_EXCHANGES) == 24

@@ -242,7 +242,7 @@ def test_9_all_time_revenue_skips_days_without_a_price() -> None:
     prices = {day_of(START + n * DAY): Decimal(price) for n, price in ((0, 2), (2, 5))}
     result = run([*blocks], prices=prices)
     assert result.values["RevAllTimeUSD"] == [2 * 10**18, None, 7 * 10**18]
-    assert result.values["MCTC"] == [2 * 10**18, None, (2 * 2 * 15 * 10**18 + 7) // 14]
+    assert result.values["MCTC"] == [2 * 10**18, None, (2 * 30 * 10**18 + 7) // 14]
 
 
 def test_9_puell_needs_a_whole_year_of_prices() -> None:

@@ -21,6 +21,7 @@ from reflow.flows.prices import prices_of
 from reflow.flows.recompute import Recomputation, recompute
 from reflow.flows.values import divide
 from reflow.ledger import days
+from reflow.ledger.kept_days import keep_days
 from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
 
@@ -85,7 +86,7 @@ def test_csv_and_parquet_say_the_same(tmp_path: Path) -> None:
     types = con.execute(
         "SELECT typeof(COLUMNS(*)) FROM read_parquet($file) LIMIT 1", {"file": file}
     ).fetchall()
-    assert types == [("VARCHAR", "DATE", "VARCHAR", "DECIMAL(38,8)")]
+    assert types == [("VARCHAR", "DATE", "VARCHAR", "DECIMAL(38,18)")]
     long = con.execute(
         "SELECT asset, time, metric, value FROM read_parquet($file)", {"file": file}
     ).fetchall()
@@ -196,6 +197,11 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
 def test_progress_tells_stages(tmp_path: Path) -> None:
     calls: list[tuple[str, int, int]] = []
     with ledger_of(economy()) as ledger:
+        recompute(ledger, LABELS, progress=lambda *call: calls.append(call))
+        stages = list(dict.fromkeys(stage for stage, _, _ in calls))
+        assert stages == ["common inputs", "closure", "hops", "days", "flows"]
+        calls.clear()
+        keep_days(ledger.con, "mediantime")  # what is kept need not be computed
         recompute(ledger, LABELS, progress=lambda *call: calls.append(call))
     assert [stage for stage, _, _ in calls] == ["common inputs", "closure", "hops", "hops", "flows"]
     assert calls[-1][1] == calls[-1][2] > 0

@@ -273,7 +273,15 @@ def recompute(
         list[str] | None,
         typer.Option(
             metavar="IDS",
-            help="Only these: ids, or patterns such as 'FlowMinerIn0HopAll*', with commas; may be given again.",
+            help="Only these: `seeds`, ids, or patterns such as 'FlowMinerIn0HopAll*', with commas; repeatable.",
+        ),
+    ] = None,
+    exchanges: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CODES",
+            help="Metrics of these exchanges, with commas, or `all`; else of those that the vendor has and those of "
+            "your own label files.",
         ),
     ] = None,
     prefer_later: PreferLaterOption = False,
@@ -287,12 +295,16 @@ def recompute(
     from reflow.flows.output import facts, write
     from reflow.flows.prices import read_prices
     from reflow.flows.recompute import recompute_each
+    from reflow.ledger.keep import keep_clocks
     from reflow.ledger.ledger import Ledger
 
     chosen = read_all(methodology or ["reference"])
     folders = {name: out / name if len(chosen) > 1 else out for name in chosen}
     written: dict[str, Any] = {}
     dollars = read_prices(prices) if prices else None
+    with console.stage_progress(quiet=as_json) as progress:
+        clocks = [one.clock for one in chosen.values()]
+        keep_clocks(ledger, clocks, memory=memory, threads=threads, progress=progress)
     with (
         Ledger.open(ledger, read_only=True, memory=memory, threads=threads) as opened,
         console.stage_progress(quiet=as_json) as progress,
@@ -304,6 +316,7 @@ def recompute(
             list(chosen.values()),
             prices=dollars,
             metrics=metrics or (),
+            exchanges=exchanges,
             progress=progress,
         ):
             for name in (name for name, one in chosen.items() if one == result.methodology):
@@ -768,12 +781,16 @@ def sweep(
     from reflow.entities.labels import read_labels
     from reflow.files import check_folder
     from reflow.flows.prices import read_prices
+    from reflow.ledger.keep import keep_clocks
     from reflow.ledger.ledger import Ledger
     from reflow.summary_sweep import tell_sweep
 
     check_folder(out)
     tried = read_grid(grid)
     dollars = read_prices(prices) if prices else None
+    with console.stage_progress(quiet=as_json) as progress:
+        clocks = [one.clock for one in tried.methodologies]
+        keep_clocks(ledger, clocks, memory=memory, threads=threads, progress=progress)
     with (
         Ledger.open(ledger, read_only=True, memory=memory, threads=threads) as opened,
         console.stage_progress(quiet=as_json) as progress,

@@ -89,6 +89,8 @@ def tell_recomputation(result: "Recomputation", files: list[Path]) -> None:
     span = f"{days[0]} to {days[-1]}" if days else "no complete day yet"
     say(f"days          {len(days):,}, {span}")
     say(f"metrics       {len(result.metrics):,}, methodology {result.methodology.name()}")
+    if result.left_out:
+        say(f"left out      {len(result.left_out):,} exchanges that the vendor does not have; --exchanges all")
     say(f"accounts      {sum(clusters.accounts.values()):,} of {len(clusters.accounts)} exchanges")
     say(f"conflicts     {clusters.conflicts:,} accounts claimed by several exchanges")
     say(f"ledger        {result.network}, height {result.tip.height:,}")

@@ -46,6 +46,8 @@ class Labels(NamedTuple):
     """account (id), script (scriptPubKey), address, entity, category; sorted by account."""
     digest: str
     """SHA-256 (hex) over account, entity and category of every row, whatever the order of files and lines."""
+    shipped_only: frozenset[str] = frozenset()
+    """Exchanges that no file of one's own names, only files of the package."""
 
     def exchanges(self) -> list[str]:
         """Codes of the labelled exchanges, sorted."""
@@ -79,10 +81,11 @@ def read_labels(paths: Iterable[str | Path], network: Network, *, prefer_later: 
     or of another network, one address under two entities, an unknown or missing column, a wrong number of
     fields, an entity that cannot be part of a metric id, shipped labels that do not exist or are of another network.
     """
-    labels, errors, _ = _merge(_read_all(paths, network), prefer_later)
+    files = list(_read_all(paths, network))
+    labels, errors, _ = _merge(files, prefer_later)
     if errors:
         raise errors[0]
-    return _table(labels)
+    return _table(labels)._replace(shipped_only=_shipped_only(files))
 
 
 def check_labels(
@@ -120,6 +123,14 @@ def label_files(name: str | Path, network: Network) -> list[Path]:
     return [folder("labels") / file for file in _SHIPPED[name]]
 
 
+def _shipped_only(files: Iterable["_File"]) -> frozenset[str]:
+    exchanges: dict[bool, set[str]] = {True: set(), False: set()}
+    for file in files:
+        labels = (label for label in file.labels if isinstance(label, Label))
+        exchanges[file.shipped] |= {label.entity for label in labels if label.category == EXCHANGE}
+    return frozenset(exchanges[True] - exchanges[False])
+
+
 def _unseen(ledger: "Ledger", labels: Labels) -> dict[str, dict[str, list[str]]]:
     from reflow.entities.unseen import unseen_labels
 
@@ -129,18 +140,25 @@ def _unseen(ledger: "Ledger", labels: Labels) -> dict[str, dict[str, list[str]]]
     return entities
 
 
-def _read_all(paths: Iterable[str | Path], network: Network) -> Iterator[list[Label | LabelError]]:
+class _File(NamedTuple):
+    """What is in a label file."""
+
+    labels: list[Label | LabelError]
+    shipped: bool
+
+
+def _read_all(paths: Iterable[str | Path], network: Network) -> Iterator[_File]:
     """What is in each file, one after the other."""
     for name in paths:
         try:
             files = label_files(name, network)
         except LabelError as error:
-            yield [error]
+            yield _File([error], shipped=False)
             continue
         for path in files:
             with _collector_paused():
-                entries = list(_read(path, network))
-            yield entries
+                labels = list(_read(path, network))
+            yield _File(labels, shipped=path.resolve().parent == folder("labels").resolve())
 
 
 def _read(path: Path, network: Network) -> Iterator[Label | LabelError]:
@@ -170,15 +188,15 @@ def label_text(path: Path) -> str | LabelError:
 
 
 def _merge(
-    files: Iterable[Iterable[Label | LabelError]], prefer_later: bool
+    files: Iterable[_File], prefer_later: bool
 ) -> tuple[dict[bytes, Label], list[LabelError], list[str]]:
     """Labels by scriptPubKey, all that is wrong, and what a later file replaced; the same label twice is one label."""
     labels: dict[bytes, Label] = {}
     errors: list[LabelError] = []
     overridden: list[str] = []
-    for entries in files:
+    for file in files:
         own: dict[bytes, Label] = {}
-        for label in entries:
+        for label in file.labels:
             if isinstance(label, LabelError):
                 errors.append(label)
                 continue

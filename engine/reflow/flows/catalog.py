@@ -6,7 +6,7 @@ names of the columns of queries/exchange_gains.sql, queries/exchange_flows.sql, 
 queries/block_days.sql and queries/kept_days.sql.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Final, Literal, NamedTuple
 
@@ -29,6 +29,8 @@ INCL: Final = "ExIncl"
 """Entity code for the sum over exchanges, flows between exchanges included."""
 HELD: Final = "held"
 """Name of the sums that say what an exchange holds: of a day what it holds more, in a series the end-of-day balance."""
+ALL_WORD: Final = "all"
+"""In place of exchange codes: every labelled exchange."""
 SEEDS_WORD: Final = "seeds"
 """As a pattern: the 44 seed metrics."""
 
@@ -508,6 +510,29 @@ FORMS: Final = (
 )
 """The catalogue, in the order of the columns of metrics.csv after the seeds."""
 
+VENDOR_EXCHANGES: Final = (
+    *(
+        "BFX",
+        "BMX",
+        "BNB",
+        "BSP",
+        "BTX",
+        "GEM",
+        "HUO",
+        "KRK",
+        "POL",
+        "BIT",
+        "CBS",
+        "CRO",
+        "DER",
+        "GIO",
+        "HBT",
+        "KOR",
+    ),
+    *("KCN", "MXC", "NBX", "OKX", "SBG", "BGT", "BHM", "CEX"),
+)
+"""The exchanges that the vendor has flows of, by its codes, in the order of METHODOLOGY section 6."""
+
 SEEDS: Final[tuple[tuple[str, int, tuple[str, ...]], ...]] = (
     ("In", 0, (EX,)),
     ("Out", 0, (EX,)),
@@ -549,6 +574,27 @@ def catalog(exchanges: Iterable[str]) -> list[Metric]:
     )
     unique = {metric.id: metric for metric in (*seeds(), *rest)}
     return list(unique.values())
+
+
+def chosen_exchanges(
+    labelled: Collection[str], shipped_only: Collection[str], wanted: Sequence[str] | None = None
+) -> list[str]:
+    """The exchanges with metrics of their own in a run, sorted; all of `labelled` count in `Ex` and `ExIncl` anyway.
+
+    Those that the vendor has, and those that label files of one's own name (not in `shipped_only`); or `wanted`, codes
+    with commas between them, or `all`. Raises MetricError for a code that is not labelled.
+    """
+    if wanted is None:
+        return sorted(code for code in labelled if code in VENDOR_EXCHANGES or code not in shipped_only)
+    codes = {part.strip() for text in wanted for part in text.split(",") if part.strip()}
+    if ALL_WORD in codes:
+        return sorted(labelled)
+    if unknown := sorted(codes - set(labelled)):
+        few = ", ".join(sorted(labelled)[:12]) + (", …" if len(labelled) > 12 else "")
+        raise MetricError(
+            f"no label of exchange {unknown[0]}, expected one of {few or 'none'}, or {ALL_WORD}"
+        )
+    return sorted(codes)
 
 
 def sums_of(*families: str) -> list[str]:

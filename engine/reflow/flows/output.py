@@ -57,6 +57,7 @@ def facts(result: Recomputation) -> dict[str, object]:
         "last_day": str(result.days[-1]) if result.days else None,
         "metrics": len(result.metrics),
         "selected": [metric.id for metric in result.metrics] if result.selected else None,
+        "exchanges_left_out": result.left_out,
         "exchanges": {
             code: {"labelled": clusters.labelled[code], "accounts": clusters.accounts[code]}
             for code in clusters.accounts

@@ -14,7 +14,7 @@ from reflow.entities.clusters import Clusters, find_exchange_accounts
 from reflow.entities.hops import find_mining_accounts
 from reflow.entities.labels import Labels
 from reflow.errors import LedgerError
-from reflow.flows.catalog import Metric, catalog, select
+from reflow.flows.catalog import Metric, catalog, chosen_exchanges, select
 from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.flows.postings import Rule, rule_of
 from reflow.flows.prices import Prices, prices_of
@@ -39,6 +39,8 @@ class Recomputation(NamedTuple):
     """In the order of the columns of metrics.csv."""
     selected: bool
     """Whether they are some that were asked for, not the whole catalogue."""
+    left_out: list[str]
+    """Labelled exchanges that have no metrics of their own here; they count in those of all exchanges."""
     values: dict[str, Values]
     """Metric id to one value a day: an integer number of 10**-18 units of the metric, or None."""
     network: str
@@ -59,11 +61,14 @@ def recompute(
     prices: Prices | None = None,
     methodology: Methodology = REFERENCE,
     metrics: Sequence[str] = (),
+    exchanges: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Recomputation:
     """Compute the metrics of `ledger` under `methodology`; the ledger may be open for reading only.
 
-    `metrics` are ids and patterns (see `catalog.select`); without any the whole catalogue is computed.
+    `metrics` are ids and patterns (see `catalog.select`) of the whole catalogue; without any the catalogue of
+    `exchanges` is computed, codes or `all`: if left out, those that the vendor has and those that label files of one's
+    own name (see `catalog.chosen_exchanges`).
     `progress` is called with a stage (`common inputs`: spans of blocks; `closure`: rounds; `hops`: rules of who mines;
     `days`: days that the ledger does not keep; `flows`: transactions), what is done, and what there is in all (0: not
     known). The result depends on the content of ledger, labels and prices only.
@@ -71,7 +76,13 @@ def recompute(
     there is no such metric.
     """
     [result] = recompute_each(
-        ledger, labels, [methodology], prices=prices, metrics=metrics, progress=progress
+        ledger,
+        labels,
+        [methodology],
+        prices=prices,
+        metrics=metrics,
+        exchanges=exchanges,
+        progress=progress,
     )
     return result
 
@@ -83,6 +94,7 @@ def recompute_many(
     *,
     prices: Prices | None = None,
     metrics: Sequence[str] = (),
+    exchanges: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> list[Recomputation]:
     """The results of `recompute` under each methodology, in their order, with what they share done once.
@@ -92,7 +104,13 @@ def recompute_many(
     found = {
         result.methodology: result
         for result in recompute_each(
-            ledger, labels, methodologies, prices=prices, metrics=metrics, progress=progress
+            ledger,
+            labels,
+            methodologies,
+            prices=prices,
+            metrics=metrics,
+            exchanges=exchanges,
+            progress=progress,
         )
     }
     return [found[methodology] for methodology in methodologies]
@@ -105,6 +123,7 @@ def recompute_each(
     *,
     prices: Prices | None = None,
     metrics: Sequence[str] = (),
+    exchanges: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Iterator[Recomputation]:
     """The result of `recompute` under each different methodology, each as soon as it is there.
@@ -117,7 +136,10 @@ def recompute_each(
     tip = ledger.tip()
     if tip is None:
         raise LedgerError(f"{ledger.path or 'ledger'}: no blocks in it yet, run ingest first")
-    wanted = select(catalog(labels.exchanges()), metrics)
+    labelled = labels.exchanges()
+    chosen = chosen_exchanges(labelled, labels.shipped_only, exchanges)
+    wanted = select(catalog(labelled if metrics and exchanges is None else chosen), metrics)
+    left_out = [] if metrics else sorted(set(labelled) - set(chosen))
     prices, ledger_digest, seconds = prices or NO_PRICES, ledger.digest(), dict[str, float]()
     for clusters, methodology, blocks, series in _series(ledger, labels, methodologies, seconds, progress):
         days = blocks.days()
@@ -128,6 +150,7 @@ def recompute_each(
             days=days,
             metrics=wanted,
             selected=bool(metrics),
+            left_out=left_out,
             values=values,
             network=ledger.network.name,
             tip=tip,
