@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from math import isclose, sqrt
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from reflow.amounts import VALUE_PLACES, plain
 from reflow.crosscheck.compare import Tolerance, compare, compare_series, differences, layer_of
 from reflow.crosscheck.series import Binary, Series
+from reflow.crosscheck.vendor import read_vendor
 from reflow.flows.catalog import catalog, find
 from reflow.flows.values import metric_values
 
@@ -130,11 +132,35 @@ def test_a_product_of_dollars_is_met_to_the_last_of_18_places() -> None:
         ("1234", "1.234E+3", "exact"),
     ],
 )
-@pytest.mark.parametrize("metric", ["TxTfrValMeanNtv", "FeeMedNtv", "FeeRevPct", "MRI0HopAll30d", "PuellMulRev"])
+@pytest.mark.parametrize(
+    "metric", ["TxTfrValMeanNtv", "FeeMedNtv", "FeeRevPct", "MRI0HopAll30d", "PuellMulRev"]
+)
 def test_a_quotient_is_met_by_ours_rounded_to_the_places_of_that_value(
     metric: str, ours: str, vendor: str, verdict: str
 ) -> None:
     assert compare_series(metric, series(ours), series(vendor)).verdict == verdict
+
+
+def test_the_vendors_own_means_are_met_by_its_own_sums(shared_data: Path) -> None:
+    """Real figures: TxTfrValNtv over TxTfrCnt, on 24 of 36 days of 2009; the vendor's means have 15 digits."""
+    vendor = read_vendor(shared_data / "vendor-2009.csv")
+    days = list(vendor["BlkCnt"])
+    sums = {
+        (name, ""): [int((value or Decimal(0)) * unit) for value in vendor[id_].values()]
+        for name, id_, unit in (("transfer_value", "TxTfrValNtv", 10**8), ("transfer_count", "TxTfrCnt", 1))
+    }
+    metric = find("TxTfrValMeanNtv")
+    assert metric is not None
+    values = metric_values(metric, sums, days, {})
+    ours: Series = {
+        day: None if value is None else Decimal(value).scaleb(-VALUE_PLACES)
+        for day, value in zip(days, values, strict=True)
+    }
+    found = compare_series(metric.id, ours, vendor[metric.id])
+    assert (len(days), found.days, found.exact, found.printed) == (36, 24, 24, 14)
+    assert (found.only_ours, found.only_vendor) == (0, 0)
+    wrong = vendor[metric.id] | {date(2009, 2, 3): Decimal("8.59166666666666")}
+    assert compare_series(metric.id, ours, wrong).last_off == date(2009, 2, 3)
 
 
 def test_places_count_for_each_value_by_itself() -> None:
@@ -148,7 +174,7 @@ def test_a_binary_float_is_met_by_the_nearest_one() -> None:
         ("TxTfrValMeanNtv", "33.333333333333333333", 33.33333333333334),
         ("FlowInExUSD", "219132.088685170323765418", 219132.08868517034),
     ):
-        nearest = {START: Binary(repr(float(ours)))}
+        nearest: Series = {START: Binary(repr(float(ours)))}
         assert compare_series(metric, series(ours), nearest).verdict == "exact"
         assert compare_series(metric, series(ours), {START: Binary(repr(off))}).verdict == "off"
         as_text: Series = {START: Decimal(repr(float(ours)))}
@@ -190,7 +216,9 @@ def test_differences_are_exact_beyond_any_float() -> None:
 def test_ids_of_the_catalogue_are_known_whatever_the_exchange_is_called() -> None:
     for metric in catalog(["BNB", "N7", "Cur", "Tfr"]):
         assert find(metric.id) == metric
-    assert [find(id_) for id_ in ("PriceUSD", "FlowInBNB", "FlowMinerOut2HopAllBNBNtv", "SplyFF", "")] == [None] * 5
+    assert [find(id_) for id_ in ("PriceUSD", "FlowInBNB", "FlowMinerOut2HopAllBNBNtv", "SplyFF", "")] == [
+        None
+    ] * 5
 
 
 def test_layers_of_metrics() -> None:

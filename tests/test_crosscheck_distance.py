@@ -19,7 +19,9 @@ VALUES = st.one_of(st.sampled_from([0, 1, -1, 10**8]), st.integers(-(10**18), 10
 
 
 def pairs(ours: list[int], vendor: list[int]) -> Pairs:
-    return Pairs([FIRST + timedelta(n) for n in range(len(ours))], ours, vendor, list(map(Decimal, vendor)), 8)
+    return Pairs(
+        [FIRST + timedelta(n) for n in range(len(ours))], ours, vendor, list(map(Decimal, vendor)), 8
+    )
 
 
 def score(ours: list[int], vendor: list[int], tolerance: Tolerance = Tolerance()) -> Score:  # noqa: B008

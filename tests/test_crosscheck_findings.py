@@ -292,7 +292,12 @@ def test_means_of_fewer_digits_hold() -> None:
     assert judge_more(theirs).findings == []
     changed(theirs, "FeeMeanNtv", lambda n, v: v + Decimal("1e-12") if n == 4 else v)
     finding = only(judge_more(theirs))
-    assert (finding.kind, finding.layer, finding.metrics, finding.days) == ("ledger", 1, ["FeeMeanNtv"], [DAYS[4]])
+    assert (finding.kind, finding.layer, finding.metrics, finding.days) == (
+        "ledger",
+        1,
+        ["FeeMeanNtv"],
+        [DAYS[4]],
+    )
 
 
 def test_other_prices_break_no_layer() -> None:
@@ -348,7 +353,9 @@ def test_a_balance_follows_from_the_flows_of_its_exchange() -> None:
     assert finding.metrics == ["FlowInBNBNtv", "SplyBNBNtv", "FlowTfrInBNBCnt"]
     assert (found.layers[1].days_off, found.layers[2].status) == (1, "holds")
     worst = worst_days(board(with_more(base()), theirs), found.findings, 99)
-    assert [(one.cell.metric, one.cell.day) for one in worst if one.layer == 2] == [("FlowInBNBNtv", DAYS[17])]
+    assert [(one.cell.metric, one.cell.day) for one in worst if one.layer == 2] == [
+        ("FlowInBNBNtv", DAYS[17])
+    ]
 
 
 def test_missing_labels_show_in_the_balance_too() -> None:

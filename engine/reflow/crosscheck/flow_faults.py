@@ -2,7 +2,7 @@
 
 Labels show in the flows of an exchange, mostly to one side and on many days; a transaction that one side lacks
 shows on one day; a definition shows in the miner flows although the exchanges' own flows agree. What else is known of
-an exchange (net flow, balance, counts) follows from its flows: it is a finding only where it differs although they agree.
+an exchange (net flow, balance, counts) follows from its flows: it is a finding only where it is off and they are not.
 """
 
 from collections import defaultdict
