@@ -328,6 +328,15 @@ def test_dollars_alone_prove_no_ledger_and_what_they_are_made_of_comes_first() -
     assert (finding.kind, finding.metrics, finding.days) == ("ledger", ["RevNtv"], [DAYS[9]])
 
 
+def test_control_metrics_that_are_off_on_the_same_days_are_one_finding() -> None:
+    theirs = with_more(base())
+    for metric in ("FeeTotNtv", "FeeMeanNtv"):
+        changed(theirs, metric, lambda n, v: v * 2 if n in (3, 8) else v)
+    changed(theirs, "TxCnt", lambda n, v: v + 1 if n == 8 else v)
+    found = [(finding.metrics, finding.days) for finding in judge_more(theirs).findings]
+    assert found == [(["TxCnt"], [DAYS[8]]), (["FeeTotNtv", "FeeMeanNtv"], [DAYS[3], DAYS[8]])]
+
+
 def test_an_end_of_day_figure_is_off_anew_only_where_the_gap_is_another() -> None:
     theirs = with_more(base())
     from_day(theirs, "AdrBalCnt", 20, 3)

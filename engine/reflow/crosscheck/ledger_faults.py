@@ -5,6 +5,7 @@ too many on the day beside it: differences of BlkCnt cancel, and their running s
 lie between the two clocks. A block that is really missing is missing for good.
 """
 
+from collections import defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import accumulate
@@ -189,13 +190,17 @@ def _rest(board: Board, off: list[Metric], explained: set[date]) -> list[Finding
         days = sorted(board.days_off(off) - explained)
         found.append(Finding("ledger", 1, "", metrics, days, None, None, text, advice))
         return found
+    alike: defaultdict[tuple[date, ...], list[Metric]] = defaultdict(list)
     for metric in off:
-        days = sorted({one.day for one in board.anew(metric.id)} - explained)
-        if days:
-            again = " anew" if metric.adds == "changes" else ""
-            text = f"{metric.id} is off{again} on {plural(len(days), 'day')}, first on {days[0]}, while BlkCnt agrees."
-            advice = (
-                f"Look at `reflow explain` of {days[0]}: the vendor counts otherwise, or its value is wrong."
+        alike[tuple(sorted({one.day for one in board.anew(metric.id)} - explained))].append(metric)
+    for off_days, metrics in alike.items():
+        if off_days:
+            ids = [metric.id for metric in metrics]
+            anew = " anew" if all(metric.adds == "changes" for metric in metrics) else ""
+            text = (
+                f"{listed(ids)} {'is' if len(ids) == 1 else 'are'} off{anew} on {plural(len(off_days), 'day')}, first on "
+                f"{off_days[0]}, while BlkCnt agrees."
             )
-            found.append(Finding("ledger", 1, "", [metric.id], days, None, None, text, advice))
+            advice = f"Look at `reflow explain` of {off_days[0]}: the vendor counts otherwise, or its value is wrong."
+            found.append(Finding("ledger", 1, "", ids, list(off_days), None, None, text, advice))
     return found
