@@ -193,13 +193,13 @@ def _rest(board: Board, off: list[Metric], explained: set[date]) -> list[Finding
     alike: defaultdict[tuple[date, ...], list[Metric]] = defaultdict(list)
     for metric in off:
         alike[tuple(sorted({one.day for one in board.anew(metric.id)} - explained))].append(metric)
-    for off_days, metrics in alike.items():
+    for off_days, same in alike.items():
         if off_days:
-            ids = [metric.id for metric in metrics]
-            anew = " anew" if all(metric.adds == "changes" for metric in metrics) else ""
+            ids = [metric.id for metric in same]
+            anew = " anew" if all(metric.adds == "changes" for metric in same) else ""
             text = (
-                f"{listed(ids)} {'is' if len(ids) == 1 else 'are'} off{anew} on {plural(len(off_days), 'day')}, first on "
-                f"{off_days[0]}, while BlkCnt agrees."
+                f"{listed(ids)} {'is' if len(ids) == 1 else 'are'} off{anew} on {plural(len(off_days), 'day')}, "
+                f"first on {off_days[0]}, while BlkCnt agrees."
             )
             advice = f"Look at `reflow explain` of {off_days[0]}: the vendor counts otherwise, or its value is wrong."
             found.append(Finding("ledger", 1, "", ids, list(off_days), None, None, text, advice))
