@@ -19,6 +19,7 @@ from typing import Any, Final
 import pytest
 
 from figures import FIGURES, Figure
+from reflow.amounts import VALUES_PER_SAT
 from reflow.entities.clusters import Clusters
 from reflow.flows.catalog import catalog
 from reflow.flows.methodology import REFERENCE
@@ -76,7 +77,10 @@ def _made_up() -> Recomputation:
         days=[FIRST + timedelta(n) for n in range(DAYS)],
         metrics=metrics,
         selected=False,
-        values={m.id: [(n * 7919 + k * 104729) % 10**13 for n in range(DAYS)] for k, m in enumerate(metrics)},
+        values={
+            m.id: [(n * 7919 + k * 104729) % 10**13 * VALUES_PER_SAT for n in range(DAYS)]
+            for k, m in enumerate(metrics)
+        },
         network="main",
         tip=Tip(1, bytes(32), 1),
         ledger_digest="",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from economy import coinbase, labels_of, ledger_of, on_day, settled
-from reflow.amounts import SCALE
+from reflow.amounts import VALUE_SCALE, VALUES_PER_SAT
 from reflow.flows.catalog import catalog
 from reflow.flows.methodology import PRESETS
 from reflow.flows.output import write
@@ -106,7 +106,7 @@ def results(
     methodology: str = "reference",
     digest: str = "of nothing",
 ) -> Path:
-    """Write results with these values, in 10**-8 units, a value for each day from START."""
+    """Write results with these values, in 10**-18 units, a value for each day from START."""
     metrics = [metric for metric in catalog(["BFX", "BNB"]) if metric.id in values]
     assert len(metrics) == len(values)
     [number] = {len(series) for series in values.values()}
@@ -122,13 +122,16 @@ def results(
 
 
 def known_values(factor: int = 1) -> dict[str, Sequence[int | None]]:
-    """Values of DAYS days: whole and broken numbers, zeros, a gap, a metric that begins late, one without any value."""
+    """Values of DAYS days: whole and broken numbers, zeros, a gap, a metric that begins late, one without any value.
+
+    Native units have 8 places, US dollars and ratios all 18.
+    """
     late: list[int | None] = [None] * 20
     return {
-        "BlkCnt": [2 * SCALE] * 4 + [0] + [3 * SCALE] * (DAYS - 5),
-        "FlowMinerIn0HopAllExNtv": [factor * (n * SCALE + n) for n in range(DAYS)],
-        "FlowMinerIn0HopAllExUSD": [factor * 12_345_678_900_000_000 * n for n in range(DAYS)],
-        "FlowMinerNet1HopAllNtv": [-factor * 150_000_000 if n != 7 else None for n in range(DAYS)],
+        "BlkCnt": [2 * VALUE_SCALE] * 4 + [0] + [3 * VALUE_SCALE] * (DAYS - 5),
+        "FlowMinerIn0HopAllExNtv": [factor * (n * VALUE_SCALE + n * VALUES_PER_SAT) for n in range(DAYS)],
+        "FlowMinerIn0HopAllExUSD": [factor * (123_456_789 * VALUE_SCALE * n + n) for n in range(DAYS)],
+        "FlowMinerNet1HopAllNtv": [-factor * 15 * VALUE_SCALE // 10 if n != 7 else None for n in range(DAYS)],
         "MOMR": late + [factor] * (DAYS - 20),
         "FlowMinerOut1HopAllPOLNtv": [None] * DAYS,
     }

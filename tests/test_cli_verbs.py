@@ -571,7 +571,7 @@ def test_crosscheck_tells_the_demos_faults(demo: dict[str, Any], tmp_path: Path)
     assert list(rows) == table["metric"].to_list() == [one["metric"] for one in told["comparisons"]]
     assert table["first_off"].to_list()[1] == date(2020, 1, 28)
     days = pl.read_parquet(tmp_path / "out" / "differences.parquet")
-    assert days.schema["difference"] == pl.Decimal(38, 8)
+    assert days.schema["difference"] == pl.Decimal(38, 18)
     assert days.height == sum(int(row["days"]) for row in rows.values())
     for metric in ("TxCnt", "FlowInExNtv"):
         mine = days.filter(pl.col("metric") == metric)

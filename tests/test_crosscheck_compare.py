@@ -5,13 +5,18 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from math import isclose, sqrt
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reflow.amounts import VALUE_PLACES, plain
 from reflow.crosscheck.compare import Tolerance, compare, compare_series, differences, layer_of
-from reflow.crosscheck.series import Series
+from reflow.crosscheck.series import Binary, Series
+from reflow.crosscheck.vendor import read_vendor
+from reflow.flows.catalog import catalog, find
+from reflow.flows.values import metric_values
 
 START = date(2021, 1, 1)
 
@@ -82,17 +87,98 @@ def test_no_day_in_common_is_apart() -> None:
 @pytest.mark.parametrize(
     ("ours", "vendor", "verdict"),
     [
-        ("0.12345678", "0.1234567849", "exact"),  # further places than ours
-        ("0.12345678", "0.123456785", "exact"),
-        ("0.12345678", "0.1234567851", "off"),
-        ("1.25", "1.3", "exact"),  # what the vendor prints with one place
-        ("1.24", "1.3", "off"),
+        ("0.12345678", "0.123456780000000000", "exact"),  # zeros at the end
         ("0.12345678", "0.12345679", "off"),  # a satoshi
-        ("10.4", "10", "off"),  # a whole number may be one
+        ("0.12345678", "0.1234568", "off"),  # rounded: no longer the amount
+        ("0.12345678", "0.1234567800000000001", "off"),
+        ("10.4", "10", "off"),
     ],
 )
-def test_rounding_by_the_vendor_is_no_difference(ours: str, vendor: str, verdict: str) -> None:
-    assert compare_series("FlowInExNtv", series(ours), series(vendor)).verdict == verdict
+@pytest.mark.parametrize("metric", ["FlowInExNtv", "SplyBNBNtv", "TxTfrCnt", "FlowInExUSD", "RevAllTimeUSD"])
+def test_amounts_and_counts_are_equal_as_they_are(metric: str, ours: str, vendor: str, verdict: str) -> None:
+    assert compare_series(metric, series(ours), series(vendor)).verdict == verdict
+
+
+def test_a_product_of_dollars_is_met_to_the_last_of_18_places() -> None:
+    """2.5 native units and a satoshi at a price of 17 places: worked out by hand."""
+    price, native = Decimal("87652.83512345678901234"), Decimal("2.50000001")
+    product = "219132.088685170323765418"  # 219132.0886851703237654178901234, rounded
+    metric = find("FlowInExUSD")
+    assert metric is not None
+    [ours] = metric_values(metric, {("gained", "Ex"): [250_000_001]}, [START], {START: price})
+    assert ours is not None
+    assert plain(ours, VALUE_PLACES) == product
+    assert abs(native * price - Decimal(product)) < Decimal("5e-18")
+    assert compare_series("FlowInExUSD", series(product), series(product)).verdict == "exact"
+    last = product[:-1] + "7"
+    found = compare_series("FlowInExUSD", series(product), series(last))
+    assert (found.verdict, f"{found.max_absolute:f}") == ("off", "0.000000000000000001")
+
+
+@pytest.mark.parametrize(
+    ("ours", "vendor", "verdict"),
+    [
+        ("50.428571428571428571", "50.4285714285714", "exact"),  # 353 / 7: the vendor's 15 digits
+        ("50.428571428571428571", "50.4285714285715", "off"),
+        ("50.428571428571428571", "50.4285714285714000", "off"),  # zeros at the end are digits
+        ("50.428571428571428571", "50.428571428571428571", "exact"),
+        ("50.428571428571428571", "50.4285714285714285714", "exact"),  # further places than ours
+        ("50.428571428571428571", "50.428571428571428572", "off"),
+        ("0.00025", "0.0003", "exact"),  # half goes away from zero
+        ("-0.00025", "-0.0003", "exact"),
+        ("0.00025", "0.0002", "off"),
+        ("8.591666666666666667", "8.59166666666667", "exact"),
+        ("387.5", "387.5", "exact"),
+        ("1234", "1.234E+3", "exact"),
+    ],
+)
+@pytest.mark.parametrize(
+    "metric", ["TxTfrValMeanNtv", "FeeMedNtv", "FeeRevPct", "MRI0HopAll30d", "PuellMulRev"]
+)
+def test_a_quotient_is_met_by_ours_rounded_to_the_places_of_that_value(
+    metric: str, ours: str, vendor: str, verdict: str
+) -> None:
+    assert compare_series(metric, series(ours), series(vendor)).verdict == verdict
+
+
+def test_the_vendors_own_means_are_met_by_its_own_sums(shared_data: Path) -> None:
+    """Real figures: TxTfrValNtv over TxTfrCnt, on 24 of 36 days of 2009; the vendor's means have 15 digits."""
+    vendor = read_vendor(shared_data / "vendor-2009.csv")
+    days = list(vendor["BlkCnt"])
+    sums = {
+        (name, ""): [int((value or Decimal(0)) * unit) for value in vendor[id_].values()]
+        for name, id_, unit in (("transfer_value", "TxTfrValNtv", 10**8), ("transfer_count", "TxTfrCnt", 1))
+    }
+    metric = find("TxTfrValMeanNtv")
+    assert metric is not None
+    values = metric_values(metric, sums, days, {})
+    ours: Series = {
+        day: None if value is None else Decimal(value).scaleb(-VALUE_PLACES)
+        for day, value in zip(days, values, strict=True)
+    }
+    found = compare_series(metric.id, ours, vendor[metric.id])
+    assert (len(days), found.days, found.exact, found.printed) == (36, 24, 24, 14)
+    assert (found.only_ours, found.only_vendor) == (0, 0)
+    wrong = vendor[metric.id] | {date(2009, 2, 3): Decimal("8.59166666666666")}
+    assert compare_series(metric.id, ours, wrong).last_off == date(2009, 2, 3)
+
+
+def test_places_count_for_each_value_by_itself() -> None:
+    found = compare_series("MOMR", series("0.125", "0.125", "0.125"), series("0.1", "0.13", "0.120"))
+    assert (found.days, found.exact, found.off, found.first_off, found.printed) == (3, 2, 1, day(2), 3)
+
+
+def test_a_binary_float_is_met_by_the_nearest_one() -> None:
+    """100 / 3 as a float ends in 36; of the next float above no digit is right."""
+    for metric, ours, off in (
+        ("TxTfrValMeanNtv", "33.333333333333333333", 33.33333333333334),
+        ("FlowInExUSD", "219132.088685170323765418", 219132.08868517034),
+    ):
+        nearest: Series = {START: Binary(repr(float(ours)))}
+        assert compare_series(metric, series(ours), nearest).verdict == "exact"
+        assert compare_series(metric, series(ours), {START: Binary(repr(off))}).verdict == "off"
+        as_text: Series = {START: Decimal(repr(float(ours)))}
+        assert compare_series(metric, series(ours), as_text).verdict == "off"
 
 
 def test_tolerances() -> None:
@@ -108,6 +194,7 @@ def test_tolerances() -> None:
     assert off("FlowInExNtv", Decimal(0), Decimal("0.0099")) == 3
     assert off("BlkCnt", Decimal(1), Decimal(1)) == 3
     assert off("BlkCnt", Decimal(1), Decimal(0), True) == 0
+    assert off("RevUSD", Decimal(1)) == 0  # prices decide it too: it proves no ledger
     assert compare_series("FlowInExNtv", ours, vendor, Tolerance(Decimal(1))).verdict == "within"
 
 
@@ -126,17 +213,29 @@ def test_differences_are_exact_beyond_any_float() -> None:
     assert one.off
 
 
+def test_ids_of_the_catalogue_are_known_whatever_the_exchange_is_called() -> None:
+    for metric in catalog(["BNB", "N7", "Cur", "Tfr"]):
+        assert find(metric.id) == metric
+    assert [find(id_) for id_ in ("PriceUSD", "FlowInBNB", "FlowMinerOut2HopAllBNBNtv", "SplyFF", "")] == [
+        None
+    ] * 5
+
+
 def test_layers_of_metrics() -> None:
     ids = (
         "BlkCnt",
         "AdrActCnt",
         "FlowInBNBNtv",
-        "FlowNetExIncl",
+        "FlowNetExInclNtv",
+        "SplyNEW7Ntv",
+        "FlowTfrInNEW7Cnt",
+        "TxExCnt",
         "FlowMinerOut0HopAllExNtv",
         "MOMR",
         "SplyMiner1HopAllNtv",
     )
-    assert [layer_of(id_) for id_ in ids] == [1, 1, 2, 2, 3, 3, 3]
+    assert [layer_of(id_) for id_ in ids] == [1, 1, 2, 2, 2, 2, 2, 3, 3, 3]
+    assert layer_of("PriceUSD") == 3
 
 
 values = st.none() | st.decimals(min_value=-(10**9), max_value=10**9, places=8)

@@ -14,12 +14,14 @@ from reflow.crosscheck.ranking import Measured, alike, rank, single_changes, tie
 from reflow.flows.methodology import REFERENCE, Methodology
 
 FIRST = date(2020, 1, 1)
-METRIC = "FlowInEx"
+METRIC = "FlowInExNtv"
 VALUES = st.one_of(st.sampled_from([0, 1, -1, 10**8]), st.integers(-(10**18), 10**18))
 
 
 def pairs(ours: list[int], vendor: list[int]) -> Pairs:
-    return Pairs([FIRST + timedelta(n) for n in range(len(ours))], ours, vendor, 8)
+    return Pairs(
+        [FIRST + timedelta(n) for n in range(len(ours))], ours, vendor, list(map(Decimal, vendor)), 8
+    )
 
 
 def score(ours: list[int], vendor: list[int], tolerance: Tolerance = Tolerance()) -> Score:  # noqa: B008
@@ -38,7 +40,7 @@ def test_by_hand() -> None:
 def test_the_worst_day_has_the_largest_difference() -> None:
     ours, vendor = [10**8, 3 * 10**8, 0], [10**8, 10**8, 10**8]
     worst = measure(METRIC, pairs(ours, vendor), Tolerance()).worst
-    assert worst == Difference(METRIC, FIRST + timedelta(1), Decimal(3), Decimal(1), Decimal(2), True)
+    assert worst == Difference(METRIC, FIRST + timedelta(1), Decimal(3), Decimal(1), Decimal(2), False, True)
 
 
 def test_missing_labels_count_in_the_distance_but_not_in_the_shape() -> None:
@@ -73,7 +75,7 @@ def test_between_0_and_1_and_0_only_for_equals(values: list[tuple[int, int]]) ->
 
 def test_layers_weigh_the_same_whatever_their_metrics() -> None:
     far, near = Score(Fraction(1), Fraction(1)), Score(Fraction(0), Fraction(0))
-    scores = {"BlkCnt": near, "FlowInEx": far, "FlowOutEx": near, "FlowMinerOut0HopAllExNtv": far}
+    scores = {"BlkCnt": near, "FlowInExNtv": far, "FlowOutExNtv": near, "FlowMinerOut0HopAllExNtv": far}
     overall, layers = together(scores)
     assert layers == {1: near, 2: Score(Fraction(1, 2), Fraction(1, 2)), 3: far}
     assert overall.distance == Fraction(1, 2)

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from reflow.crosscheck.board import board, metrics_of
+from reflow.crosscheck.board import board
 from reflow.crosscheck.coverage import coverage, coverage_over_time
 from reflow.crosscheck.findings import Finding
 from reflow.crosscheck.layers import Diagnosis, diagnose
@@ -237,6 +237,178 @@ def test_coverage_in_all_and_over_time() -> None:
     )
 
 
-def test_metrics_are_known_whatever_the_exchange_is_called() -> None:
-    found = metrics_of(["FlowMinerOut1HopAllNEW7Ntv", "FlowInNEW8USD", "BlkCnt", "PriceUSD"])
-    assert [metric.entity for metric in found.values()] == ["NEW7", "NEW8", ""]
+def with_more(table: Table) -> Table:
+    """What the vendor's free series and neighbours have besides: dollars, means, end-of-day figures, counts."""
+    dice = random.Random(11)
+    held = {code: Decimal(1_000_000) for code in (*CODES, "Ex")}
+    accounts, revenue = 1_000, Decimal(0)
+    for number, day in enumerate(DAYS):
+        fees = Decimal(dice.randint(10**7, 10**9)).scaleb(-8)
+        accounts += dice.randint(-20, 60)
+        revenue += (900 + fees) * 50_000
+        cells = {
+            "FeeTotNtv": fees,
+            "FeeTotUSD": fees * 50_000,
+            "RevNtv": 900 + fees,
+            "RevUSD": (900 + fees) * 50_000,
+            "RevAllTimeUSD": revenue,
+            "PuellMulRev": Decimal(dice.randint(1, 10**18)).scaleb(-18),
+            "FeeMeanNtv": Decimal(dice.randint(1, 10**14)).scaleb(-18),
+            "AdrBalCnt": Decimal(accounts),
+            "TxExCnt": Decimal(dice.randint(100, 200)),
+            "SplyMiner0HopAllNtv": Decimal(1_800_000 + number),
+            "MRI0HopAll30d": Decimal(dice.randint(1, 10**18)).scaleb(-18),
+        }
+        for code in held:
+            gained, lost = (table[f"Flow{way}{code}Ntv"][day] for way in ("In", "Out"))
+            held[code] += (gained or 0) - (lost or 0)
+            cells[f"Sply{code}Ntv"], cells[f"Sply{code}USD"] = held[code], held[code] * 50_000
+            if code != "Ex":
+                cells |= {f"FlowTfr{way}{code}Cnt": Decimal(dice.randint(10, 99)) for way in ("In", "Out")}
+        for metric, value in cells.items():
+            table.setdefault(metric, {})[day] = value
+    return table
+
+
+def judge_more(theirs: Table, ours: Table | None = None) -> Diagnosis:
+    return diagnose(board(ours or with_more(base()), theirs))
+
+
+def from_day(table: Table, metric: str, first: int, gap: object) -> None:
+    """An end-of-day figure that is off from a day on, by the same each day."""
+    changed(table, metric, lambda n, v: v + Decimal(str(gap)) if n >= first else v)
+
+
+def test_equal_series_of_every_kind_hold() -> None:
+    found = judge_more(with_more(base()))
+    assert (found.breaks_first, found.findings) == (None, [])
+    assert [layer.metrics for layer in found.layers] == [8, 14, 14]
+
+
+def test_means_of_fewer_digits_hold() -> None:
+    theirs = with_more(base())
+    for metric in ("FeeMeanNtv", "MRI0HopAll30d"):
+        changed(theirs, metric, lambda _, v: v.quantize(Decimal("1e-12"), "ROUND_HALF_UP"))
+    assert judge_more(theirs).findings == []
+    changed(theirs, "FeeMeanNtv", lambda n, v: v + Decimal("1e-12") if n == 4 else v)
+    finding = only(judge_more(theirs))
+    assert (finding.kind, finding.layer, finding.metrics, finding.days) == (
+        "ledger",
+        1,
+        ["FeeMeanNtv"],
+        [DAYS[4]],
+    )
+
+
+def test_other_prices_break_no_layer() -> None:
+    """One price is another: dollars of that day, and all that adds up dollars from then on. The ledger holds."""
+    theirs = with_more(base())
+    for metric in theirs:
+        if metric.endswith("USD") and metric != "RevAllTimeUSD":
+            changed(theirs, metric, lambda n, v: v * 2 if n == 9 else v)
+    from_day(theirs, "RevAllTimeUSD", 9, 45_000_000)
+    changed(theirs, "PuellMulRev", lambda n, v: v / 2 if n >= 9 else v)
+    found = judge_more(theirs)
+    finding = only(found)
+    assert (finding.kind, finding.days, found.breaks_first) == ("prices", [DAYS[9]], None)
+    assert {"FeeTotUSD", "RevUSD", "RevAllTimeUSD", "PuellMulRev", "SplyBNBUSD"} <= set(finding.metrics)
+    assert [layer.status for layer in found.layers] == ["holds"] * 3
+    assert found.text.startswith("But for prices, no difference")
+    assert not [one for one in worst_days(board(with_more(base()), theirs), [finding], 99) if one.layer == 1]
+
+
+def test_dollars_alone_prove_no_ledger_and_what_they_are_made_of_comes_first() -> None:
+    theirs = with_more(base())
+    dollars = {id_: theirs[id_] for id_ in ("RevUSD", "RevAllTimeUSD", "FlowInBNBUSD")}
+    assert [layer.status for layer in judge_more(dollars).layers] == ["not compared", "holds", "not compared"]
+    changed(theirs, "RevNtv", lambda n, v: v + 1 if n == 9 else v)
+    changed(theirs, "RevUSD", lambda n, v: v + 50_000 if n == 9 else v)
+    from_day(theirs, "RevAllTimeUSD", 9, 50_000)
+    finding = only(judge_more(theirs))
+    assert (finding.kind, finding.metrics, finding.days) == ("ledger", ["RevNtv"], [DAYS[9]])
+
+
+def test_control_metrics_that_are_off_on_the_same_days_are_one_finding() -> None:
+    theirs = with_more(base())
+    for metric in ("FeeTotNtv", "FeeMeanNtv"):
+        changed(theirs, metric, lambda n, v: v * 2 if n in (3, 8) else v)
+    changed(theirs, "TxCnt", lambda n, v: v + 1 if n == 8 else v)
+    found = [(finding.metrics, finding.days) for finding in judge_more(theirs).findings]
+    assert found == [(["TxCnt"], [DAYS[8]]), (["FeeTotNtv", "FeeMeanNtv"], [DAYS[3], DAYS[8]])]
+
+
+def test_an_end_of_day_figure_is_off_anew_only_where_the_gap_is_another() -> None:
+    theirs = with_more(base())
+    from_day(theirs, "AdrBalCnt", 20, 3)
+    from_day(theirs, "AdrBalCnt", 40, 2)
+    found = judge_more(theirs)
+    finding = only(found)
+    assert (finding.kind, finding.metrics, finding.days) == ("ledger", ["AdrBalCnt"], [DAYS[20], DAYS[40]])
+    assert (found.layers[0].days_off, found.layers[1].days) == (2, 58)
+
+
+def test_a_balance_follows_from_the_flows_of_its_exchange() -> None:
+    """A transaction that we lack: from that day on the balance is off, and it is told once."""
+    theirs = with_more(base())
+    more(theirs, "BNB", "In", lambda n: Decimal("1.25") if n == 17 else Decimal(0))
+    changed(theirs, "FlowTfrInBNBCnt", lambda n, v: v + 1 if n == 17 else v)
+    changed(theirs, "TxExCnt", lambda n, v: v + 1 if n == 17 else v)
+    for code in ("BNB", "Ex"):
+        from_day(theirs, f"Sply{code}Ntv", 17, "1.25")
+        from_day(theirs, f"Sply{code}USD", 17, 62_500)
+    found = judge_more(theirs)
+    [finding] = found.findings
+    assert (finding.kind, finding.days, finding.gap) == ("transaction", [DAYS[17]], Decimal("-1.25"))
+    assert finding.metrics == ["FlowInBNBNtv", "SplyBNBNtv", "FlowTfrInBNBCnt"]
+    assert (found.layers[1].days_off, found.layers[2].status) == (1, "holds")
+    worst = worst_days(board(with_more(base()), theirs), found.findings, 99)
+    assert [(one.cell.metric, one.cell.day) for one in worst if one.layer == 2] == [
+        ("FlowInBNBNtv", DAYS[17])
+    ]
+
+
+def test_missing_labels_show_in_the_balance_too() -> None:
+    theirs = with_more(base())
+    more(theirs, "KRK", "In", lambda n: Decimal(n % 3) * 700)
+    changed(theirs, "SplyKRKNtv", lambda n, v: v + sum(day % 3 * 700 for day in range(n + 1)))
+    finding = only(judge_more(theirs))
+    assert (finding.kind, finding.entity) == ("labels", "KRK")
+    assert finding.metrics == ["FlowInKRKNtv", "SplyKRKNtv"]
+
+
+def test_a_balance_that_differs_while_the_flows_agree_is_one_finding_of_labels() -> None:
+    theirs = with_more(base())
+    from_day(theirs, "SplyKRKNtv", 0, 5)
+    from_day(theirs, "SplyKRKNtv", 33, 1)
+    found = judge_more(theirs)
+    finding = only(found)
+    assert (finding.kind, finding.entity, finding.metrics) == ("labels", "KRK", ["SplyKRKNtv"])
+    assert finding.days == [DAYS[0], DAYS[33]]
+    assert "off anew on 2 days" in finding.text
+    assert found.layers[2].status == "holds"
+    assert not [one for one in coverage(board(with_more(base()), theirs)) if one.metric == "SplyKRKNtv"]
+
+
+def test_counts_stand_in_where_no_amounts_are_compared() -> None:
+    ours, theirs = with_more(base()), with_more(base())
+    counts = {metric: theirs[metric] for metric in theirs if metric.startswith(("BlkCnt", "FlowTfr"))}
+    changed(counts, "FlowTfrInBNBCnt", lambda _, v: v * 2 + 1)
+    finding = only(judge_more(counts, ours))
+    assert (finding.kind, finding.entity, finding.metrics) == ("labels", "BNB", ["FlowTfrInBNBCnt"])
+
+
+def test_what_is_made_of_miner_flows_is_judged_where_they_agree() -> None:
+    theirs = with_more(base())
+    changed(theirs, "SplyMiner0HopAllNtv", lambda n, v: v + 7 if n >= 30 else v)
+    finding = only(judge_more(theirs))
+    assert (finding.kind, finding.layer, finding.days) == ("definition", 3, [DAYS[30]])
+
+
+def test_a_ratio_of_thirty_days_is_not_judged_where_one_of_them_is_off_below() -> None:
+    theirs = with_more(base())
+    changed(theirs, "TxCnt", lambda n, v: v + 1 if n == 25 else v)
+    changed(theirs, "MRI0HopAll30d", lambda n, v: v * 2 if n in (25, 30, 54) else v)
+    assert [layer.status for layer in judge_more(theirs).layers] == ["breaks", "holds", "holds"]
+    changed(theirs, "MRI0HopAll30d", lambda n, v: v * 2 if n == 55 else v)
+    found = judge_more(theirs)
+    assert (found.layers[2].status, found.layers[2].first_off) == ("breaks", DAYS[55])

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from economy import DAY, START, Block, coinbase, day_of, labels_of, ledger_of, on_day, pay, settled
+from reflow.amounts import VALUE_PLACES
 from reflow.crosscheck import sweep as module
 from reflow.crosscheck.grid import Grid, grid_of, read_grid
 from reflow.crosscheck.series import Table
@@ -66,11 +67,11 @@ def table_of(run: Recomputation) -> Table:
     """What a vendor publishes whose methodology is that of the run: everything but dollars."""
     return {
         metric.id: {
-            day: None if value is None else Decimal(value).scaleb(-8)
+            day: None if value is None else Decimal(value).scaleb(-VALUE_PLACES)
             for day, value in zip(run.days, run.values[metric.id], strict=True)
         }
         for metric in run.metrics
-        if metric.unit != "USD"
+        if not metric.needs_prices
     }
 
 

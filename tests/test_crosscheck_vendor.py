@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reflow.crosscheck.results import read_results
-from reflow.crosscheck.series import Table
+from reflow.crosscheck.series import Binary, Table
 from reflow.crosscheck.vendor import digest, read_vendor, read_vendor_file
 from reflow.errors import ResultsError, VendorError
 
@@ -118,6 +118,33 @@ def test_what_is_written_is_read_back_with_every_digit(
     found = read_vendor(file)
     known = {(m, d): v for m, series in table.items() for d, v in series.items() if v is not None}
     assert {(m, d): v for m, series in found.items() for d, v in series.items() if v is not None} == known
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
+def test_text_keeps_its_zeros_at_the_end(form: Callable[[Table, Path], None], tmp_path: Path) -> None:
+    """The number of places says to what a mean was rounded."""
+    form({"FeeMeanNtv": {DAY: Decimal("1.50"), NEXT: Decimal("2")}}, tmp_path / "v")
+    found = read_vendor(tmp_path / "v")["FeeMeanNtv"]
+    assert {day: str(value) for day, value in found.items()} == {DAY: "1.50", NEXT: "2"}
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "text"),
+    [
+        (pl.Decimal(38, 18), Decimal("50.4285714285714"), "50.4285714285714"),  # no zeros that fill it up
+        (pl.Decimal(38, 18), Decimal(1200), "1200"),
+        (pl.Decimal(38, 18), Decimal(0), "0"),
+        (pl.Float64, 50.4285714285714, "50.4285714285714"),
+        (pl.Float64, 100 / 3, "33.333333333333336"),
+        (pl.Float32, 0.1, "0.1"),
+        (pl.Int64, 144, "144"),
+    ],
+)
+def test_numbers_of_parquet(tmp_path: Path, type_: pl.DataType, value: object, text: str) -> None:
+    frame = pl.DataFrame({"time": [DAY], "FeeMeanNtv": pl.Series([value], dtype=type_)})
+    frame.write_parquet(tmp_path / "v")
+    found = read_vendor(tmp_path / "v")["FeeMeanNtv"][DAY]
+    assert (str(found), isinstance(found, Binary)) == (text, type_ == pl.Float64)
 
 
 def test_equal_series_have_equal_digests_whatever_the_form(tmp_path: Path) -> None:

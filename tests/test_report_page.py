@@ -25,6 +25,7 @@ from reflow.report.evidence import gather
 from reflow.report.frames import read_frames
 from reflow.report.pictures import pictures, write_pictures
 from reflow.report.report import write_report
+from reflow.report.sections import shortly
 from reflow.report.theme import PAPER
 from report_files import DAYS, EVIL, METRICS, day, ours, vendor, write_crosscheck, write_run, write_sweep
 
@@ -75,11 +76,27 @@ def test_every_value_is_in_the_page_exactly(page: str) -> None:
     assert sorted(carried) == sorted(METRICS)
     for metric, lines in carried.items():
         for number, line in enumerate(lines):
-            a, _, b = line.partition(",")
+            a, _, b = line.replace("~", "").partition(",")
             assert (Decimal(a) if a else None) == ours(metric, number)
             assert (Decimal(a if b == "=" else b) if b else None) == vendor(metric, number)
             assert "e" not in line.lower()
         assert len(lines) == DAYS
+        assert any("~" in line for line in lines) == (metric == "FeeMeanNtv")
+
+
+def test_digits_that_the_vendor_does_not_print_are_no_difference(folder: Path) -> None:
+    """Neither in the chart of where they differ nor in the metric's own; a difference beyond the 8th place is shown."""
+    frames = read_frames(folder)
+    every = {picture.name: picture for picture in pictures(frames, gather(frames, POOLS))}
+    (_, values), (_, gaps) = every["FeeMeanNtv"].parts
+    assert len(values) == DAYS
+    assert {row["difference"] for row in gaps} == {0}
+    [(_, cells)] = every["differences"].parts
+    assert "FeeMeanNtv" not in {row["row"] for row in cells}
+    assert [shortly(text) for text in ("2.500000014999", "-0.000000005", "144", "0", "1E+2")] == [
+        *("2.50000001", "-0.00000001", "144", "0", "100")
+    ]
+    assert shortly("0.000000000000000001") == "0.000000000000000001"
 
 
 def test_the_same_input_gives_the_same_bytes_wherever_it_goes(

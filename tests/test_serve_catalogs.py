@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,29 @@ def test_reference_data_tell_every_metric(server: Server) -> None:
     assert server.get("/v4/reference-data/assets").json() == {
         "data": [{"asset": "btc", "full_name": "Bitcoin"}]
     }
+
+
+def test_reference_data_of_the_whole_catalogue(tmp_path: Path) -> None:
+    """Counts and sizes are whole numbers, their means are not; every family has a place."""
+    every = {metric.id: metric for metric in catalog(["BFX", "BNB"])}
+    with serving(results(tmp_path, {id_: [0, None] for id_ in every})) as running:
+        answer = running.get("/v4/reference-data/asset-metrics", page_size=1000).json()
+    found = {item["metric"]: item for item in answer["data"]}
+    assert found.keys() == every.keys()
+    for id_, item in found.items():
+        assert item["description"] == every[id_].definition
+        assert all(isinstance(value, str) and value for value in item.values())
+    told = {
+        id_: tuple(found[id_][name] for name in ("unit", "data_type", "type", "category")) for id_ in found
+    }
+    assert told["TxTfrCnt"] == ("Count", "bigint", "Sum", "Network")
+    assert told["BlkSizeMeanByte"] == ("Bytes", "decimal", "Mean", "Network")
+    assert told["FeeMedNtv"] == ("Native units", "decimal", "Median", "Network")
+    assert told["FeeRevPct"] == ("Ratio", "decimal", "Ratio", "Network")
+    assert told["SplyBNBNtv"] == ("Native units", "decimal", "Sum", "Exchange")
+    assert told["FlowTfrInBNBCnt"] == told["TxExCnt"] == ("Count", "bigint", "Sum", "Exchange")
+    assert told["RevAllTimeUSD"] == ("USD", "decimal", "Sum", "Market")
+    assert told["PuellMulRev"] == told["MCTC"] == ("Ratio", "decimal", "Ratio", "Market")
 
 
 def test_the_older_form_of_the_catalogue(server: Server) -> None:

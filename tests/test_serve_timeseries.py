@@ -44,9 +44,29 @@ def test_rows_are_strings_in_name_order_whatever_the_order_asked(server: Server)
 def test_numbers_are_plain_decimals(server: Server) -> None:
     [first, second] = server.series(f"{USD},BlkCnt", paging_from="start", page_size=2)["data"]
     assert (first[USD], first["BlkCnt"]) == ("0", "2")
-    assert second[USD] == "123456789"
+    assert second[USD] == "123456789.000000000000000001"
     [row] = server.series("MOMR", page_size=1)["data"]
-    assert row["MOMR"] == "0.00000001"
+    assert row["MOMR"] == "0.000000000000000001"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (10**38 - 1, "99999999999999999999.999999999999999999"),
+        (-1, "-0.000000000000000001"),
+        (-15 * 10**17, "-1.5"),
+        (100 * 10**18, "100"),
+        (87_652_835_123_456_789_012_340, "87652.83512345678901234"),
+    ],
+)
+def test_every_digit_is_served_in_every_form(tmp_path: Path, value: int, text: str) -> None:
+    with serving(results(tmp_path, {USD: [value], "BlkCnt": [10**18]})) as server:
+        [row] = server.series(f"{USD},BlkCnt")["data"]
+        assert (row[USD], row["BlkCnt"]) == (text, "1")
+        target = f"{SERIES}?assets=btc&metrics={USD}"
+        assert json.loads(server.raw(f"{target}&format=json_stream").text())[USD] == text
+        assert server.raw(f"{target}&format=csv").text().splitlines()[1].endswith(f",{text}")
+        assert server.get(SERIES, assets="btc", metrics="BlkCnt", start_height=1).status == 200
 
 
 def test_a_day_without_any_value_is_left_out(server: Server) -> None:
@@ -262,4 +282,4 @@ def test_long_answers_come_whole(tmp_path: Path) -> None:
         assert [json.loads(row) for row in rows[-10_000:]] == plain.json()["data"]
         table = list(csv.reader(io.StringIO(server.raw(f"{target}&format=csv").text())))
         assert [list(row.values()) for row in plain.json()["data"]] == table[1:]
-        assert plain.json()["data"][-1]["BlkCnt"] == "0.11963003"
+        assert plain.json()["data"][-1]["BlkCnt"] == "0.000000000011963003"

@@ -90,7 +90,9 @@ def tell_recomputation(result: "Recomputation", files: list[Path]) -> None:
     say(f"days          {len(days):,}, {span}")
     say(f"metrics       {len(result.metrics):,}, methodology {result.methodology.name()}")
     if result.left_out:
-        say(f"left out      {len(result.left_out):,} exchanges that the vendor does not have; --exchanges all")
+        say(
+            f"left out      {len(result.left_out):,} exchanges that the vendor does not have; --exchanges all"
+        )
     say(f"accounts      {sum(clusters.accounts.values()):,} of {len(clusters.accounts)} exchanges")
     say(f"conflicts     {clusters.conflicts:,} accounts claimed by several exchanges")
     say(f"ledger        {result.network}, height {result.tip.height:,}")

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from reflow.amounts import SAT_PLACES
 from reflow.console import complain, say, say_table
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from pathlib import Path
 
     from reflow.crosscheck.check import CrossCheck
@@ -67,7 +69,7 @@ def _tell_metrics(comparisons: Sequence["Comparison"]) -> None:
             one.first_off or "",
             _number(one.ratio, "{:.4f}"),
             _number(one.mean_absolute, "{:.6g}"),
-            f"{one.max_absolute:f}",
+            _short(one.max_absolute),
             one.max_absolute_day or "",
             _number(one.correlation, "{:.4f}"),
             one.verdict,
@@ -82,7 +84,7 @@ def _tell_metrics(comparisons: Sequence["Comparison"]) -> None:
 
 def _tell_coverage(found: "CrossCheck") -> None:
     rows = [
-        (one.exchange, one.metric, f"{one.ours:f}", f"{one.vendor:f}", _number(one.ratio, "{:.2%}"))
+        (one.exchange, one.metric, _short(one.ours), _short(one.vendor), _number(one.ratio, "{:.2%}"))
         for one in found.coverage
     ]
     if rows:
@@ -122,6 +124,11 @@ def _tell_closer(drilled: "Drilled") -> None:
 
 def _number(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
+
+
+def _short(value: "Decimal") -> str:
+    """All of it up to 8 places, else six digits: files have every one."""
+    return f"{value:f}" if value == round(value, SAT_PLACES) else f"{float(value):.6g}"
 
 
 def _some(names: Sequence[str]) -> str:

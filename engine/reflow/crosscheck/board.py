@@ -1,15 +1,13 @@
 """All compared days of all metrics at once, and which of them can still be judged after the layers below."""
 
-import re
 from collections.abc import Iterable
 from datetime import date
+from decimal import Decimal
 from typing import NamedTuple
 
 from reflow.crosscheck.compare import EXACTLY, Difference, Tolerance, differences
 from reflow.crosscheck.series import Table
-from reflow.flows.catalog import EX, INCL, Metric, catalog
-
-_FLOW = re.compile(r"Flow(?:Miner(?:In|Out|Net)[01]HopAll|In|Out|Net)(\w+?)(?:Ntv|USD)")
+from reflow.flows.catalog import EX, INCL, Metric, find
 
 
 class Board(NamedTuple):
@@ -26,6 +24,19 @@ class Board(NamedTuple):
         """The days of a metric that are off; none for one that is not compared."""
         return [one for one in self.days.get(metric, ()) if one.off]
 
+    def anew(self, metric: str) -> list[Difference]:
+        """The days of a metric that are off by themselves.
+
+        An end-of-day figure that is off once is off on all later days: anew only where the difference is another than
+        on the compared day before.
+        """
+        known = self.metrics.get(metric)
+        if known is None or known.adds != "changes":
+            return self.off(metric)
+        days = self.days[metric]
+        before = [Decimal(0), *(one.difference for one in days)]
+        return [one for one, gap in zip(days, before, strict=False) if one.off and one.difference != gap]
+
     def of(self, *families: str, direction: str = "", entity: str | None = None) -> list[Metric]:
         """The metrics of these families, and of one direction and entity, if given."""
         return [
@@ -41,8 +52,8 @@ class Board(NamedTuple):
         return sorted({metric.entity for metric in self.metrics.values()} - {"", EX, INCL})
 
     def days_off(self, metrics: Iterable[Metric]) -> set[date]:
-        """The days on which one of the metrics is off, at least."""
-        return {one.day for metric in metrics for one in self.off(metric.id)}
+        """The days on which one of the metrics is off by itself (see `anew`), at least."""
+        return {one.day for metric in metrics for one in self.anew(metric.id)}
 
 
 def board(
@@ -54,17 +65,8 @@ def board(
     last: date | None = None,
 ) -> Board:
     """Everything that both have, between the days `first` and `last`."""
-    known = metrics_of(ours)
-    common = {id_: known[id_] for id_ in ours if id_ in vendor and id_ in known}
+    common = {id_: metric for id_ in ours if id_ in vendor and (metric := find(id_)) is not None}
     days = {
         id_: differences(id_, ours[id_], vendor[id_], tolerance, first=first, last=last) for id_ in common
     }
     return Board(ours, vendor, common, days)
-
-
-def metrics_of(ids: Iterable[str]) -> dict[str, Metric]:
-    """What the catalogue says of metrics, whatever the exchanges in them are called."""
-    found = list(ids)
-    codes = {match[1] for id_ in found if (match := _FLOW.fullmatch(id_))} - {EX, INCL}
-    known = {metric.id: metric for metric in catalog(codes)}
-    return {id_: known[id_] for id_ in found if id_ in known}

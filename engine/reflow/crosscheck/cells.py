@@ -3,6 +3,7 @@
 from datetime import date, datetime, time
 from decimal import Decimal
 
+from reflow.crosscheck.series import EXACT, Binary
 from reflow.errors import VendorError
 from reflow.flows.prices import NUMBER, day_of
 
@@ -21,8 +22,10 @@ def day(where: str, value: object) -> date:
 
 
 def number(where: str, metric: str, value: object) -> Decimal | None:
-    """The value of a metric with every digit it has; None for an empty cell.
+    """The value of a metric with every digit it has, zeros at the end of text too; None for an empty cell.
 
+    A decimal of a fixed number of places, as Parquet has them, counts without the zeros that fill it up; a float of 64
+    bits is a `Binary`, one of 32 bits the shortest decimal that gives it back.
     Raises VendorError, beginning with `where`, for text, and for what is not a number or infinite.
     """
     text = _text(value)
@@ -30,7 +33,9 @@ def number(where: str, metric: str, value: object) -> Decimal | None:
         return None
     if not NUMBER.fullmatch(text):
         raise VendorError(f"{where}: {metric} {text!r}, expected a number")
-    return Decimal(text)
+    if isinstance(value, Decimal):
+        return Decimal(f"{value.normalize(EXACT):f}")
+    return Binary(text) if type(value) is float else Decimal(text)
 
 
 def _time_text(value: object) -> str:

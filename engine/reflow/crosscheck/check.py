@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
 from reflow.crosscheck.board import Board, board
-from reflow.crosscheck.compare import CONTROL, EXACTLY, Comparison, Tolerance, compare
+from reflow.crosscheck.compare import EXACTLY, Comparison, Tolerance, compare, is_proof
 from reflow.crosscheck.coverage import Coverage, coverage, coverage_over_time
 from reflow.crosscheck.drill import Drilled, control_metrics, drill, other_clock
 from reflow.crosscheck.findings import Finding
@@ -32,7 +32,8 @@ class Settings(NamedTuple):
 
     tolerance: Tolerance = EXACTLY
     require: tuple[str, ...] = ()
-    """Ids and patterns of metrics that must not be off; without any, the control metrics that the vendor has."""
+    """Ids and patterns of metrics that must not be off; without any, the control metrics that the vendor has,
+    but for those that need prices."""
     first: date | None = None
     last: date | None = None
     """Days before and after are left out."""
@@ -210,5 +211,5 @@ def _required(vendor: Vendor, patterns: Sequence[str], known: list[Comparison]) 
         if not any(fnmatchcase(id_, part) for id_ in ids):
             raise VendorError(f"{vendor.source}: {part} is required, but no metric of that name is in both")
     if not wanted:
-        return [id_ for id_ in ids if id_ in CONTROL]
+        return [id_ for id_ in ids if is_proof(id_)]
     return [id_ for id_ in ids if any(fnmatchcase(id_, part) for part in wanted)]

@@ -15,16 +15,15 @@ from reflow.crosscheck.pairs import (
     align,
     changes,
     correlation,
-    printed_places,
+    equal,
     products,
     quotient,
     tolerable,
 )
-from reflow.crosscheck.series import EXACT, Series, Table
-from reflow.flows.catalog import control
+from reflow.crosscheck.series import EXACT, Series, Table, decimals
+from reflow.flows.catalog import Layer, find
 
 __all__ = [
-    "CONTROL",
     "EXACTLY",
     "Comparison",
     "Difference",
@@ -32,26 +31,21 @@ __all__ = [
     "Pairs",
     "Tolerance",
     "Verdict",
+    "agree",
     "align",
     "compare",
     "compare_series",
     "correlation",
     "days_off",
     "differences",
+    "is_proof",
     "layer_of",
-    "printed_places",
 ]
-
-CONTROL: Final = frozenset(metric.id for metric in control())
-"""The metrics of layer 1."""
 
 EXACTLY: Final = Tolerance()
 
 Verdict = Literal["exact", "within", "off", "apart"]
-"""Every compared day equal (to the vendor's printed places); all within the tolerance; some off; no day in common."""
-
-Layer = Literal[1, 2, 3]
-"""1 control metrics (the ledger), 2 exchange flows (the labels), 3 miner flows (the definition)."""
+"""Every compared day equal (see `pairs.equal`); all within the tolerance; some off; no day in common."""
 
 
 class Difference(NamedTuple):
@@ -63,8 +57,10 @@ class Difference(NamedTuple):
     vendor: Decimal
     difference: Decimal
     """Ours minus the vendor's, exactly."""
+    exact: bool
+    """Whether they are equal, as far as the vendor's has digits (see `pairs.equal`)."""
     off: bool
-    """Whether it is more than the tolerance allows."""
+    """Whether they are not, and the difference is more than the tolerance allows."""
 
 
 class Comparison(NamedTuple):
@@ -76,9 +72,9 @@ class Comparison(NamedTuple):
     days: int
     """Days on which both have a value."""
     exact: int
-    """Those on which they are equal, to the places that the vendor prints."""
+    """Those on which they are equal, as far as the vendor's value has digits (see `pairs.equal`)."""
     off: int
-    """Those on which the difference is more than the tolerance."""
+    """Those on which they are not, and the difference is more than the tolerance allows."""
     only_ours: int
     """Days of the compared span on which only we have a value."""
     only_vendor: int
@@ -114,14 +110,29 @@ class Comparison(NamedTuple):
     correlation_changes: float | None
     """Pearson's, of the changes from one compared day to the next calendar day."""
     printed: int
-    """Most decimal places that the vendor prints of this metric."""
+    """Most decimal places among the vendor's values, as they stand in the source."""
 
 
 def layer_of(metric: str) -> Layer:
-    """The layer that a metric belongs to."""
-    if metric in CONTROL:
-        return 1
-    return 2 if metric.startswith(("FlowIn", "FlowOut", "FlowNet")) else 3
+    """The layer that a metric belongs to; one that the catalogue does not know is judged last."""
+    known = find(metric)
+    return known.layer if known else 3
+
+
+def is_proof(metric: str) -> bool:
+    """Whether it proves the ledger: a metric of layer 1 that no price can make wrong."""
+    known = find(metric)
+    return known is not None and known.layer == 1 and not known.needs_prices
+
+
+def agree(metric: str, ours: Decimal, vendor: Decimal) -> bool:
+    """Whether two values of a metric are equal, as far as the vendor's has digits (see `pairs.equal`)."""
+    return ours == vendor or all(_equal(metric, align({date.min: ours}, {date.min: vendor})))
+
+
+def _equal(metric: str, pairs: Pairs) -> list[bool]:
+    known = find(metric)
+    return equal(pairs, is_quotient=known is not None and known.is_quotient)
 
 
 def compare(
@@ -152,7 +163,7 @@ def compare_series(
     """Compare one metric."""
     ours, vendor = _within(ours, first, last), _within(vendor, first, last)
     pairs = align(ours, vendor)
-    exact = sum(tolerable(pairs, printed_places(pairs), EXACTLY))
+    exact = sum(_equal(metric, pairs))
     return _comparison(metric, pairs, days_off(metric, pairs, tolerance), exact, _gaps(ours, vendor))
 
 
@@ -169,19 +180,20 @@ def differences(
     pairs = align(_within(ours, first, last), _within(vendor, first, last))
     off = set(days_off(metric, pairs, tolerance))
     found = []
-    for day in pairs.days:
+    for day, exact in zip(pairs.days, _equal(metric, pairs), strict=True):
         a, b = ours[day], vendor[day]
         assert a is not None, day
         assert b is not None, day
-        found.append(Difference(metric, day, a, b, EXACT.subtract(a, b), day in off))
+        found.append(Difference(metric, day, a, b, EXACT.subtract(a, b), exact, day in off))
     return found
 
 
 def days_off(metric: str, pairs: Pairs, tolerance: Tolerance) -> list[date]:
-    """The days on which the difference is more than `tolerance` allows for this metric."""
-    allowed = tolerance if layer_of(metric) > 1 or tolerance.control else EXACTLY
-    fine = tolerable(pairs, printed_places(pairs), allowed)
-    return [day for day, okay in zip(pairs.days, fine, strict=True) if not okay]
+    """The days that are not equal, and on which the difference is more than `tolerance` allows for this metric."""
+    exact = _equal(metric, pairs)
+    allowed = EXACTLY if is_proof(metric) and not tolerance.control else tolerance
+    fine = exact if allowed == EXACTLY else tolerable(pairs, allowed)
+    return [day for day, a, b in zip(pairs.days, exact, fine, strict=True) if not (a or b)]
 
 
 def _comparison(metric: str, pairs: Pairs, off: list[date], exact: int, gaps: tuple[int, int]) -> Comparison:
@@ -219,7 +231,7 @@ def _comparison(metric: str, pairs: Pairs, off: list[date], exact: int, gaps: tu
         scale=quotient(products(a, b), products(b, b)),
         correlation=correlation(a, b),
         correlation_changes=correlation(*changes(pairs)),
-        printed=printed_places(pairs),
+        printed=max(map(decimals, pairs.printed), default=0),
     )
 
 

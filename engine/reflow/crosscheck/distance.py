@@ -89,4 +89,4 @@ def _shape(pairs: Pairs) -> Fraction:
 def _difference(metric: str, pairs: Pairs, place: int) -> Difference:
     a, b = pairs.ours[place], pairs.vendor[place]
     ours, vendor, difference = map(pairs.decimal, (a, b, a - b))
-    return Difference(metric, pairs.days[place], ours, vendor, difference, off=True)
+    return Difference(metric, pairs.days[place], ours, vendor, difference, exact=False, off=True)

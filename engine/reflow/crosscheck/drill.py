@@ -15,12 +15,12 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reflow.amounts import SCALE, plain
-from reflow.crosscheck.board import metrics_of
+from reflow.amounts import SAT_PLACES, VALUE_PLACES, plain
 from reflow.crosscheck.closing import Closing, close
 from reflow.crosscheck.series import EXACT, Table
 from reflow.crosscheck.worst import Worst
-from reflow.flows.catalog import EX, Metric, control
+from reflow.errors import MetricError
+from reflow.flows.catalog import EX, Metric, control, find
 from reflow.flows.contributions import Contributions
 from reflow.flows.explain import Cells, block_amounts, block_parts, explain_cell, parts_of
 from reflow.flows.methodology import Clock
@@ -61,13 +61,16 @@ class Drilled(NamedTuple):
 
 
 def drill(cells: Cells, worst: Worst) -> Drilled | None:
-    """Take a worst day apart; None for a metric that these labels do not have."""
-    metric = metrics_of([worst.cell.metric])[worst.cell.metric]
-    if metric.entity not in ("", EX, *cells.labels.exchanges()) or metric.unit == "USD":
+    """Take a worst day apart; None for a metric that these labels do not have, or that is not made of parts."""
+    metric = find(worst.cell.metric)
+    if metric is None or metric.needs_prices or metric.entity not in ("", EX, *cells.labels.exchanges()):
         return None
-    if metric.family == "Control":
+    if metric.adds == "blocks":
         return _drill_blocks(cells, worst)
-    found = parts_of(cells, metric.id, worst.cell.day)
+    try:
+        found = parts_of(cells, metric.id, worst.cell.day)
+    except MetricError:
+        return None
     biggest = sorted(found.of_tx, key=lambda tx: (-abs(found.of_tx[tx]), tx))[:SHOWN]
     return Drilled(
         worst,
@@ -77,13 +80,14 @@ def drill(cells: Cells, worst: Worst) -> Drilled | None:
     )
 
 
-def _gap(worst: Worst) -> int:
-    """In 10**-8 units of the metric; the vendor may print more places than there are."""
-    return round(worst.cell.difference.scaleb(8))
+def _gap(worst: Worst, metric: Metric) -> int:
+    """In what the parts are counted in: sat, or a number; the vendor may print more places than there are."""
+    places = SAT_PLACES if metric.unit == "native" else 0
+    return round(worst.cell.difference.scaleb(places, EXACT))
 
 
 def _closer(cells: Cells, worst: Worst, metric: Metric, found: Contributions) -> Closer | None:
-    gap = _gap(worst)
+    gap = _gap(worst, metric)
     if gap > 0:
         return _told(cells, worst, "exclude", found.of_tx, close(found.of_tx, gap))
     if metric.family == "FlowMiner" and metric.entity:
@@ -132,7 +136,9 @@ def _told(
     if choice is None:
         return None
     told = _transactions(cells, worst, {tx: amounts[tx] for tx in choice.chosen})
-    return Closer(way, plain(choice.rest), choice.rest == 0, choice.ways, told)
+    metric = find(worst.cell.metric)
+    rest = plain(choice.rest, SAT_PLACES if metric is not None and metric.unit == "native" else 0)
+    return Closer(way, rest, choice.rest == 0, choice.ways, told)
 
 
 def _transactions(cells: Cells, worst: Worst, only: Mapping[int, int]) -> list[dict[str, Any]]:
@@ -153,10 +159,9 @@ def _moved(cells: Cells, worst: Worst, metric: Metric) -> Closer | None:
     other = read_blocks(cells.con, clock)
     mine = _is_day(cells.blocks, worst.cell.day)
     theirs = _is_day(other, worst.cell.day)
-    unit = 1 if metric.unit == "native" else SCALE
-    amounts = block_amounts(other, metric) * np.where(mine, unit, -unit)
+    amounts = block_amounts(other, metric) * np.where(mine, 1, -1)
     places = np.flatnonzero(mine != theirs)
-    if not len(places) or int(amounts[places].sum()) != _gap(worst):
+    if not len(places) or int(amounts[places].sum()) != _gap(worst, metric):
         return None
     parts = block_parts(cells.con, other, metric, places.tolist())
     told = [{"height": b.height, "hash": b.block_hash, "adds": b.amount} for b in parts]
@@ -173,14 +178,16 @@ def other_clock(clock: Clock) -> Clock:
 
 
 def control_metrics(cells: Cells, clock: Clock) -> Table:
-    """The control metrics that blocks alone decide, with days cut by `clock`."""
+    """The control metrics that blocks alone decide and that need no prices, with days cut by `clock`."""
     blocks = read_blocks(cells.con, clock)
     series, days = control_series(blocks), blocks.days()
     return {
         metric.id: {
-            day: None if value is None else Decimal(value).scaleb(-8, EXACT)
+            day: None if value is None else Decimal(value).scaleb(-VALUE_PLACES, EXACT)
             for day, value in zip(days, metric_values(metric, series, days, {}), strict=True)
         }
         for metric in control()
-        if (metric.sums, "") in series
+        if not metric.needs_prices
+        and (metric.sums, "") in series
+        and (metric.ratio is None or (metric.ratio.of, "") in series)
     }

@@ -1,7 +1,8 @@
 """Layers 2 and 3: what it means when flows differ on days on which the layers below agree.
 
 Labels show in the flows of an exchange, mostly to one side and on many days; a transaction that one side lacks
-shows on one day; a definition shows in the miner flows although the exchanges' own flows agree.
+shows on one day; a definition shows in the miner flows although the exchanges' own flows agree. What else is known of
+an exchange (net flow, balance, counts) follows from its flows: it is a finding only where it is off and they are not.
 """
 
 from collections import defaultdict
@@ -11,11 +12,11 @@ from decimal import Decimal
 from typing import Final
 
 from reflow.crosscheck.board import Board
-from reflow.crosscheck.compare import Difference, Layer
+from reflow.crosscheck.compare import Difference
 from reflow.crosscheck.findings import Finding, listed, percent, plural
 from reflow.crosscheck.ledger_faults import unit_fault
 from reflow.crosscheck.series import EXACT
-from reflow.flows.catalog import EX, INCL, Metric
+from reflow.flows.catalog import EX, INCL, Layer, Metric, find
 
 SINGLE_DAYS: Final = 3
 """So many days off, at most, are single days; more show what holds for long ..."""
@@ -26,7 +27,10 @@ ONE_SIDED: Final = 0.95
 
 
 def find_price_faults(board: Board) -> list[Finding]:
-    """USD metrics that differ, or are missing, where their native ones agree."""
+    """USD metrics that differ, or are missing, where their native ones agree; and what is made of US dollars.
+
+    Wrong prices say nothing about ledger, labels or definition: of no layer it is this that breaks it.
+    """
     off: dict[str, set[date]] = {}
     for metric in board.metrics.values():
         native = f"{metric.stem}Ntv"
@@ -40,15 +44,31 @@ def find_price_faults(board: Board) -> list[Finding]:
         }
         if days := lost | ({one.day for one in board.off(metric.id)} & known):
             off[metric.id] = days
+    off |= _made_of_dollars(board)
     if not off:
         return []
     all_days = sorted(set[date]().union(*off.values()))
     text = (
-        f"USD metrics differ or are missing on {plural(len(all_days), 'day')}, first on {all_days[0]}, "
-        "where native units agree: the prices are not the vendor's."
+        f"What prices decide differs or is missing on {plural(len(all_days), 'day')}, first on {all_days[0]}, "
+        f"where native units agree: the prices are not the vendor's ({listed(list(off))})."
     )
-    advice = "Give recompute the vendor's PriceUSD (--prices), for every day."
+    advice = "Give recompute the vendor's PriceUSD (--prices), with all its digits, for every day."
     return [Finding("prices", 2, "", list(off), all_days, None, None, text, advice)]
+
+
+def _made_of_dollars(board: Board) -> dict[str, set[date]]:
+    """Of sums, ratios and means of US dollars that are off though no native unit behind them is: the first day.
+
+    They reach back over many days, so that one wrong price is seen on all later ones.
+    """
+    found = {}
+    for metric in board.metrics.values():
+        if metric.derived is None or not (days := board.off(metric.id)):
+            continue
+        parts = [find(id_) for id_ in (*metric.derived.parts, "RevUSD")]
+        if not any(board.off(f"{part.stem}Ntv") for part in parts if part is not None):
+            found[metric.id] = {days[0].day}
+    return found
 
 
 def find_exchange_faults(board: Board, unjudged: Set[date]) -> list[Finding]:
@@ -56,9 +76,9 @@ def find_exchange_faults(board: Board, unjudged: Set[date]) -> list[Finding]:
     found: list[Finding] = []
     explained = set(unjudged)
     for code in board.exchanges():
-        found += _of_exchange(board, code, unjudged)
+        found += _with_followers(board, code, _of_exchange(board, code, unjudged), unjudged)
         explained |= board.days_off(_own(board, code))
-    return [*found, *_of_exchange(board, EX, explained)]
+    return [*found, *_with_followers(board, EX, _of_exchange(board, EX, explained), explained)]
 
 
 def find_miner_faults(board: Board, unjudged: Set[date]) -> list[Finding]:
@@ -75,12 +95,31 @@ def find_miner_faults(board: Board, unjudged: Set[date]) -> list[Finding]:
     ]
     rest = {id_: days for id_, days in off.items() if id_ not in {fault.metrics[0] for fault in units}}
     if not rest:
-        return units
+        return units or _made_of_flows(board, unjudged)
     judged = {one.day for metric in rest for one in _judged(board, metric, unjudged)}
     days_off = sorted({one.day for days in rest.values() for one in days})
     if _is_single(len(days_off), len(judged)):
         return [*units, *_single_days(board, rest, 3)]
     return [*units, _definition(board, rest, days_off, len(judged), unjudged)]
+
+
+def _made_of_flows(board: Board, unjudged: Set[date]) -> list[Finding]:
+    """What is made of miner flows, or is their balance, and is off although the flows that are compared agree."""
+    off = {
+        metric.id: days
+        for metric in board.metrics.values()
+        if metric.layer == 3 and not metric.needs_prices and (metric.ratio is None or metric.ratio.days == 1)
+        if (days := [one.day for one in board.anew(metric.id) if one.day not in unjudged])
+    }
+    if not off:
+        return []
+    all_days = sorted({day for days in off.values() for day in days})
+    text = (
+        f"{listed(list(off))}: off on {plural(len(all_days), 'day')}, first on {all_days[0]}, on which ledger and "
+        "labels agree. The vendor defines mining entities otherwise, or counts other days."
+    )
+    advice = "Let `reflow sweep` find the methodology that comes nearest."
+    return [Finding("definition", 3, "", list(off), all_days, None, None, text, advice)]
 
 
 def native(metrics: Iterable[Metric]) -> list[Metric]:
@@ -91,8 +130,49 @@ def native(metrics: Iterable[Metric]) -> list[Metric]:
 
 
 def _own(board: Board, code: str) -> list[Metric]:
-    """What goes into an exchange, and what comes out."""
-    return [metric for metric in native(board.of("Flow", entity=code)) if metric.direction in ("In", "Out")]
+    """What goes into an exchange, and what comes out; if no amounts are compared, how often."""
+    flows = [metric for metric in native(board.of("Flow", entity=code)) if metric.direction in ("In", "Out")]
+    return flows or board.of("FlowTfr", entity=code)
+
+
+def _followers(board: Board, code: str) -> list[Metric]:
+    """What else is known of an exchange: balance, net flow, counts."""
+    own = {metric.id for metric in _own(board, code)}
+    known = native(board.of("Flow", "FlowTfr", "TxEx", "Sply", entity=code))
+    return [metric for metric in known if metric.id not in own]
+
+
+def _with_followers(board: Board, code: str, found: list[Finding], unjudged: Set[date]) -> list[Finding]:
+    """The findings of an exchange, with what is off for the same reason, and what is off although its flows agree."""
+    explained = unjudged | board.days_off(_own(board, code))
+    labels = next((place for place, fault in enumerate(found) if fault.kind == "labels"), None)
+    follow, alone = [], []
+    for metric in _followers(board, code):
+        days = [one for one in board.anew(metric.id) if one.day not in unjudged]
+        rest = [one for one in days if one.day not in explained]
+        if rest and labels is None:
+            alone.append(_alone(metric, rest))
+        elif days:
+            follow.append(metric.id)
+    if found and follow:
+        place = labels or 0
+        found[place] = found[place]._replace(metrics=[*found[place].metrics, *follow])
+    return [*found, *alone]
+
+
+def _alone(metric: Metric, days: list[Difference]) -> Finding:
+    """A metric that is off although the flows of its exchange agree."""
+    first = days[0]
+    anew = " anew" if metric.adds == "changes" else ""
+    text = (
+        f"{metric.entity}: {metric.id} is off{anew} on {plural(len(days), 'day')}, first on {first.day} "
+        f"({first.ours:f} here, {first.vendor:f} there), while no flow of these days is: accounts that hold without "
+        "moving, or another way to count."
+    )
+    advice = f"Look at the labels of {metric.entity}, and at `reflow clusters`."
+    return Finding(
+        "labels", 2, metric.entity, [metric.id], [one.day for one in days], None, None, text, advice
+    )
 
 
 def _judged(board: Board, id_: str, unjudged: Set[date]) -> list[Difference]:
@@ -218,10 +298,5 @@ def _part(metric: Metric) -> str:
 
 def knock_on(board: Board) -> set[date]:
     """Days on which some exchange's own flow is off: miner flows of these days cannot be judged."""
-    own = [
-        metric
-        for code in (*board.exchanges(), EX, INCL)
-        for metric in board.of("Flow", entity=code)
-        if metric.direction in ("In", "Out")
-    ]
-    return board.days_off(native(own))
+    own = [metric for code in (*board.exchanges(), EX, INCL) for metric in _own(board, code)]
+    return board.days_off(own)

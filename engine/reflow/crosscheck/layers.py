@@ -1,11 +1,11 @@
 """The verdict: three layers in their order, which of them breaks first, and what explains it."""
 
 from collections.abc import Set
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Literal, NamedTuple
 
 from reflow.crosscheck.board import Board
-from reflow.crosscheck.compare import Layer, layer_of
+from reflow.crosscheck.compare import Difference
 from reflow.crosscheck.findings import Finding, listed, plural
 from reflow.crosscheck.flow_faults import (
     find_exchange_faults,
@@ -15,6 +15,7 @@ from reflow.crosscheck.flow_faults import (
 )
 from reflow.crosscheck.ledger_faults import find_ledger_faults
 from reflow.crosscheck.series import Table
+from reflow.flows.catalog import Layer, Metric
 
 Status = Literal["holds", "breaks", "not judged", "not compared"]
 """`not judged`: no day is left on which the layers below agree."""
@@ -35,13 +36,13 @@ class LayerVerdict(NamedTuple):
     question: str
     status: Status
     metrics: int
-    """Metrics compared."""
+    """Metrics that it is judged by (see `judged_by`)."""
     agreeing: int
     """Those with no day off, judged or not."""
     days: int
     """Days that can be judged: all layers below agree on them."""
     days_off: int
-    """Those of them on which a metric of this layer is off."""
+    """Those of them on which a metric of this layer is off by itself (see `Board.anew`)."""
     first_off: date | None
     text: str
 
@@ -71,13 +72,29 @@ def diagnose(board: Board, other_clock: tuple[str, Table] | None = None) -> Diag
     layers = [_layer(board, 1, set()), _layer(board, 2, shaky), _layer(board, 3, unknown)]
     breaks = next((one.layer for one in layers if one.status == "breaks"), None)
     findings = [*ledger, *exchanges, *prices, *miners]
-    return Diagnosis(breaks, _verdict(layers, breaks), layers, findings)
+    return Diagnosis(breaks, _verdict(layers, breaks, but_for_prices=bool(prices)), layers, findings)
+
+
+def judged_by(board: Board, layer: Layer) -> list[Metric]:
+    """The metrics that say whether a layer holds: those that need no prices, so that wrong prices make none break.
+
+    Flows in US dollars stand in where their native units are not compared; of the ledger they prove nothing.
+    """
+    known = [metric for metric in board.metrics.values() if metric.layer == layer and board.days[metric.id]]
+    plain = [metric for metric in known if not metric.needs_prices]
+    stems = {metric.stem for metric in plain}
+    return plain + [
+        metric
+        for metric in known
+        if layer > 1 and metric.unit == "USD" and metric.stem not in stems and metric.derived is None
+    ]
 
 
 def _layer(board: Board, layer: Layer, unjudged: Set[date]) -> LayerVerdict:
-    ids = [id_ for id_ in board.metrics if layer_of(id_) == layer and board.days[id_]]
+    metrics = judged_by(board, layer)
+    ids = [metric.id for metric in metrics]
     judged = {one.day for id_ in ids for one in board.days[id_]} - unjudged
-    off = {id_: [one.day for one in board.off(id_) if one.day not in unjudged] for id_ in ids}
+    off = {metric.id: [one.day for one in _off_by_itself(board, metric, unjudged)] for metric in metrics}
     days = sorted({day for found in off.values() for day in found})
     status: Status = "holds"
     if not ids:
@@ -102,9 +119,19 @@ def _layer(board: Board, layer: Layer, unjudged: Set[date]) -> LayerVerdict:
     )
 
 
+def _off_by_itself(board: Board, metric: Metric, unjudged: Set[date]) -> list[Difference]:
+    """The days off for which nothing below is to blame: of a ratio over several days, all of them must be judged."""
+    window = range(metric.ratio.days if metric.ratio else 1)
+    return [
+        one
+        for one in board.anew(metric.id)
+        if not any(one.day - timedelta(back) in unjudged for back in window)
+    ]
+
+
 def _sentence(layer: Layer, status: Status, off: list[str], judged: int, days: list[date]) -> str:
     if status == "not compared":
-        return f"The vendor's file has no {TITLES[layer]}: {_UNKNOWN[layer]}."
+        return f"There are no {TITLES[layer]} of the vendor's to judge by: {_UNKNOWN[layer]}."
     if status == "not judged":
         return f"No day is left on which the layers below agree: {TITLES[layer]} tell nothing yet."
     if status == "holds":
@@ -132,8 +159,9 @@ _UNKNOWN: Final[dict[Layer, str]] = {
 }
 
 
-def _verdict(layers: list[LayerVerdict], breaks: Layer | None) -> str:
+def _verdict(layers: list[LayerVerdict], breaks: Layer | None, *, but_for_prices: bool) -> str:
     if breaks is None:
         held = [one.title for one in layers if one.status == "holds"]
-        return f"No difference where both can be compared: {' and '.join(held) or 'nothing'}."
+        none = "But for prices, no" if but_for_prices else "No"
+        return f"{none} difference where both can be compared: {' and '.join(held) or 'nothing'}."
     return f"Layer {breaks} ({TITLES[breaks]}) breaks first: {_BREAKS[breaks]}."

@@ -5,41 +5,32 @@ too many on the day beside it: differences of BlkCnt cancel, and their running s
 lie between the two clocks. A block that is really missing is missing for good.
 """
 
+from collections import defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import accumulate
 from typing import Final
 
 from reflow.crosscheck.board import Board
-from reflow.crosscheck.compare import Difference, layer_of
+from reflow.crosscheck.compare import Difference, agree, is_proof
 from reflow.crosscheck.findings import Finding, listed, plural
 from reflow.crosscheck.series import EXACT, Table
 from reflow.flows.catalog import Metric
 
 CLOCK_BLOCKS: Final = 11
 """The median of eleven header times: no block lies further from its header's day than these eleven do."""
-_ADD_UP: Final = (
-    "BlkCnt",
-    "TxCnt",
-    "TxTfrCnt",
-    "BlkSizeByte",
-    "TxTfrValNtv",
-    "FeeTotNtv",
-    "IssTotNtv",
-    "RevNtv",
-)
-"""Control metrics that add up over blocks, the plainest first."""
+_PLAINEST: Final = ("BlkCnt", "TxCnt", "TxTfrCnt")
+"""Control metrics that tell most plainly what differs."""
 _MOST: Final = 0.9
 """A series is moved by a day if so many of its days agree when moved back."""
 
 
 def find_ledger_faults(board: Board, other_clock: tuple[str, Table] | None = None) -> list[Finding]:
-    """What explains the control metrics that are off.
+    """What explains the control metrics that are off, but for those that need prices.
 
     `other_clock` has the name of the clock that was not used and the control metrics under it, if a ledger is at hand.
     """
-    control = board.of("Control")
-    off = [metric for metric in control if board.off(metric.id)]
+    off = [metric for metric in board.metrics.values() if is_proof(metric.id) and board.off(metric.id)]
     if not off:
         return []
     if shift := _day_shift(board, off):
@@ -80,10 +71,9 @@ def _clock(board: Board, off: list[Metric], other: tuple[str, Table] | None) -> 
 
 def _agrees(board: Board, table: Table, day: date) -> bool:
     """Whether the table has what the vendor has that day, in all metrics that both have."""
-    both = [id_ for id_ in board.metrics if id_ in table]
-    pairs = [(table[id_].get(day), board.vendor[id_].get(day)) for id_ in both]
-    known = [(a, b) for a, b in pairs if a is not None and b is not None]
-    return bool(known) and all(a == b for a, b in known)
+    pairs = [(id_, table[id_].get(day), board.vendor[id_].get(day)) for id_ in board.metrics if id_ in table]
+    known = [(id_, a, b) for id_, a, b in pairs if a is not None and b is not None]
+    return bool(known) and all(agree(*one) for one in known)
 
 
 def _cancels(board: Board, off: list[Metric]) -> bool:
@@ -93,7 +83,7 @@ def _cancels(board: Board, off: list[Metric]) -> bool:
     both ways, with more in all than in sum.
     """
     blocks = list(accumulate((one.difference for one in board.off("BlkCnt")), EXACT.add))
-    sums = [metric for metric in off if metric.id in _ADD_UP]
+    sums = [metric for metric in off if metric.adds == "blocks"]
     sizes = "BlkSizeByte" not in board.metrics or bool(board.off("BlkSizeByte"))
     near = "BlkCnt" in board.metrics and max(map(abs, blocks), default=0) <= CLOCK_BLOCKS
     return near and sizes and any(_both_ways(board.off(metric.id)) for metric in sums)
@@ -109,7 +99,8 @@ def _both_ways(days: list[Difference]) -> bool:
 def _example(board: Board, off: list[Metric], days: list[date]) -> str:
     """The control metric that tells most plainly, with the day on which it differs most."""
     ids = [metric.id for metric in off]
-    first = next((id_ for id_ in _ADD_UP if id_ in ids), ids[0])
+    sums = [metric.id for metric in off if metric.adds == "blocks"]
+    first = next((id_ for id_ in (*_PLAINEST, *sums) if id_ in ids), ids[0])
     found = [one for one in board.off(first) if days[0] <= one.day <= days[-1]]
     worst = max(found, key=lambda one: one.difference.copy_abs())
     here = f"on {worst.day}: {worst.ours:f} here, {worst.vendor:f} there"
@@ -119,7 +110,7 @@ def _example(board: Board, off: list[Metric], days: list[date]) -> str:
 def _day_shift(board: Board, off: list[Metric]) -> Finding | None:
     """All of a series agrees when the vendor's days are moved by one."""
     for days, where in ((1, "after"), (-1, "before")):
-        moved = {metric.id: _agreement(board, metric.id, days) for metric in off if board.days[metric.id]}
+        moved = {metric.id: _agreement(board, metric.id, days) for metric in off}
         if moved and all(share >= _MOST for share in moved.values()):
             ids = [metric.id for metric in off]
             text = f"The vendor's values of {listed(ids)} stand one day {where} ours."
@@ -133,7 +124,9 @@ def _agreement(board: Board, id_: str, days: int) -> float:
     ours, vendor = board.ours[id_], board.vendor[id_]
     pairs = [(ours[day], vendor[moved]) for day in ours if (moved := day + timedelta(days)) in vendor]
     varying = len({a for a, _ in pairs}) > 2
-    return sum(a == b for a, b in pairs) / len(pairs) if varying else 0.0
+    both = [(a, b) for a, b in pairs if a is not None and b is not None]
+    same = sum(agree(id_, a, b) for a, b in both) + sum(a is b is None for a, b in pairs)
+    return same / len(pairs) if varying else 0.0
 
 
 def _constant(board: Board, metric: Metric) -> Finding | None:
@@ -162,7 +155,7 @@ def unit_fault(metric: Metric, days: list[Difference]) -> Finding | None:
     advice = "Compare in one unit: ours are native units, USD, counts and bytes."
     return Finding(
         "unit",
-        layer_of(metric.id),
+        metric.layer,
         metric.entity,
         [metric.id],
         [one.day for one in days],
@@ -197,14 +190,17 @@ def _rest(board: Board, off: list[Metric], explained: set[date]) -> list[Finding
         days = sorted(board.days_off(off) - explained)
         found.append(Finding("ledger", 1, "", metrics, days, None, None, text, advice))
         return found
+    alike: defaultdict[tuple[date, ...], list[Metric]] = defaultdict(list)
     for metric in off:
-        days = sorted({one.day for one in board.off(metric.id)} - explained)
-        if days:
+        alike[tuple(sorted({one.day for one in board.anew(metric.id)} - explained))].append(metric)
+    for off_days, same in alike.items():
+        if off_days:
+            ids = [metric.id for metric in same]
+            anew = " anew" if all(metric.adds == "changes" for metric in same) else ""
             text = (
-                f"{metric.id} is off on {plural(len(days), 'day')}, first on {days[0]}, while BlkCnt agrees."
+                f"{listed(ids)} {'is' if len(ids) == 1 else 'are'} off{anew} on {plural(len(off_days), 'day')}, "
+                f"first on {off_days[0]}, while BlkCnt agrees."
             )
-            advice = (
-                f"Look at `reflow explain` of {days[0]}: the vendor counts otherwise, or its value is wrong."
-            )
-            found.append(Finding("ledger", 1, "", [metric.id], days, None, None, text, advice))
+            advice = f"Look at `reflow explain` of {off_days[0]}: the vendor counts otherwise, or its value is wrong."
+            found.append(Finding("ledger", 1, "", ids, list(off_days), None, None, text, advice))
     return found

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import reflow
+from reflow.amounts import VALUE_PLACES
 from reflow.crosscheck.check import CrossCheck, methodology_of
 from reflow.crosscheck.compare import Comparison, Difference
 from reflow.crosscheck.drill import Drilled
@@ -20,8 +21,8 @@ from reflow.crosscheck.series import decimals
 from reflow.crosscheck.worst import Worst
 from reflow.files import write_csv, write_together
 
-_DECIMAL: Final = pa.decimal128(38, 8)
-_WHOLE_DIGITS: Final = 30
+_DECIMAL: Final = pa.decimal128(38, VALUE_PLACES)
+_WHOLE_DIGITS: Final = 38 - VALUE_PLACES
 METHODOLOGY_FILE: Final = "methodology.toml"
 """Written beside the others where the methodology is no preset, so that `reflow explain` can have it."""
 _TYPES: Final[dict[Any, pa.DataType]] = {
@@ -39,9 +40,10 @@ def write_cross_check(found: CrossCheck, out_dir: str | Path) -> list[Path]:
     - crosscheck.json: verdict, layers, findings, coverage, comparisons, worst days, settings, digests (see `facts`);
     - crosscheck.csv, crosscheck.parquet: a row for each metric compared, the fields of `Comparison`;
     - methodology.toml, if it is no preset;
-    - differences.parquet: time DATE, metric, ours, vendor, difference for each compared day, sorted by metric and time.
+    - differences.parquet: time DATE, metric, ours, vendor, difference, exact (see `Difference`) for each compared day,
+      sorted by metric and time.
 
-    Exact sums are text in crosscheck.parquet. In differences.parquet numbers are DECIMAL(38,8) if all of them fit
+    Exact sums are text in crosscheck.parquet. In differences.parquet numbers are DECIMAL(38,18) if all of them fit
     without rounding; else ours are, and the vendor's and the difference are text. Raises OutputError.
     """
     writers: dict[str, Callable[[CrossCheck, Path], None]] = {
@@ -183,6 +185,7 @@ def _write_differences(found: CrossCheck, path: Path) -> None:
         "ours": _column((one.ours for one in days), all_fit or all(_fits(one.ours) for one in days)),
         "vendor": _column((one.vendor for one in days), all_fit),
         "difference": _column((one.difference for one in days), all_fit),
+        "exact": pa.array([one.exact for one in days], pa.bool_()),
     }
     pq.write_table(pa.table(columns), path, compression="zstd")
 
@@ -192,7 +195,7 @@ def _numbers(days: list[Difference]) -> Iterable[Decimal]:
 
 
 def _fits(number: Decimal) -> bool:
-    """Whether it is a DECIMAL(38,8) without rounding."""
+    """Whether it is a DECIMAL(38,18) without rounding."""
     return decimals(number) <= _DECIMAL.scale and number.adjusted() < _WHOLE_DIGITS
 
 

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal, Inexact
 from itertools import pairwise
-from math import copysign, gcd, sqrt
+from math import copysign, sqrt
 from operator import mul
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from reflow.crosscheck.series import EXACT, Series, decimals
-
-OUR_DECIMALS: Final = 8
-"""Ours are rounded to that many places, so further digits of the vendor's cannot be compared."""
+from reflow.amounts import VALUE_PLACES
+from reflow.crosscheck.series import EXACT, Binary, Series, decimals
+from reflow.flows.values import divide
 
 
 class Tolerance(NamedTuple):
@@ -32,6 +31,8 @@ class Pairs(NamedTuple):
     ours: list[int]
     """In 10**-`places` units of the metric."""
     vendor: list[int]
+    printed: list[Decimal]
+    """The vendor's values as they stand in the source: their number of places counts."""
     places: int
 
     def decimal(self, number: int) -> Decimal:
@@ -45,7 +46,7 @@ def align(ours: Series, vendor: Series) -> Pairs:
     both = {day: (ours[day], vendor[day]) for day in sorted(ours.keys() & vendor.keys())}
     known = {day: (a, b) for day, (a, b) in both.items() if a is not None and b is not None}
     try:
-        return _scaled(known, OUR_DECIMALS)
+        return _scaled(known, VALUE_PLACES)
     except Inexact:
         return _scaled(known, max(decimals(value) for pair in known.values() for value in pair))
 
@@ -55,13 +56,29 @@ def _scaled(known: dict[date, tuple[Decimal, Decimal]], places: int) -> Pairs:
         [int(pair[side].scaleb(places, EXACT).to_integral_exact(context=EXACT)) for pair in known.values()]
         for side in (0, 1)
     )
-    return Pairs(list(known), ours, vendor, places)
+    return Pairs(list(known), ours, vendor, [theirs for _, theirs in known.values()], places)
 
 
-def printed_places(pairs: Pairs) -> int:
-    """Most decimal places among the vendor's values, zeros at the end not counted."""
-    step = gcd(10**pairs.places, *pairs.vendor)
-    return next(k for k in range(pairs.places + 1) if step % 10 ** (pairs.places - k) == 0)
+def equal(pairs: Pairs, *, is_quotient: bool) -> list[bool]:
+    """Day by day, whether ours is the vendor's value, as far as that has digits.
+
+    Amounts and counts must be equal as they are. A quotient (ratio, mean, median) is met when ours, rounded half away
+    from zero to the places of that very value, is the vendor's; where that has more places than ours, it is rounded to
+    ours. A binary float is met when it is the float nearest to ours.
+    """
+    return [
+        a == b or _is_met(a, b, printed, pairs.places, is_quotient=is_quotient)
+        for a, b, printed in zip(pairs.ours, pairs.vendor, pairs.printed, strict=True)
+    ]
+
+
+def _is_met(ours: int, vendor: int, printed: Decimal, places: int, *, is_quotient: bool) -> bool:
+    if isinstance(printed, Binary):
+        return float(EXACT.scaleb(Decimal(ours), -places)) == float(printed)
+    if not is_quotient:
+        return False
+    unit = 10 ** (places - min(decimals(printed), VALUE_PLACES))
+    return divide(ours, unit) == divide(vendor, unit)
 
 
 def correlation(a: Sequence[int], b: Sequence[int]) -> float | None:
@@ -89,21 +106,16 @@ def quotient(part: int, whole: int) -> float | None:
         return None
 
 
-def tolerable(pairs: Pairs, printed: int, tolerance: Tolerance) -> list[bool]:
-    """Day by day, whether the difference is no more than rounding (to `printed` places) or the tolerance allows."""
+def tolerable(pairs: Pairs, tolerance: Tolerance) -> list[bool]:
+    """Day by day, whether the difference is no more than the tolerance allows."""
     unit = 10**pairs.places
     part, parts = tolerance.absolute.as_integer_ratio()
-    least = max(part * unit // parts, _half_a_place(printed, unit))
+    least = part * unit // parts
     share, whole = tolerance.relative.as_integer_ratio()
     return [
         abs(a - b) <= least or abs(a - b) * whole <= share * abs(b)
         for a, b in zip(pairs.ours, pairs.vendor, strict=True)
     ]
-
-
-def _half_a_place(printed: int, unit: int) -> int:
-    """What rounding to the places that both have may change; whole numbers are taken as they are."""
-    return unit // (2 * 10 ** min(printed, OUR_DECIMALS)) if printed else 0
 
 
 def changes(pairs: Pairs) -> tuple[list[int], list[int]]:

@@ -14,8 +14,12 @@ EXACT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexa
 """Adds and multiplies decimals of any length without rounding; not for division."""
 
 
+class Binary(Decimal):
+    """A binary float of 64 bits as the shortest decimal that gives it back: its last digits are the float's doing."""
+
+
 def decimals(value: Decimal) -> int:
-    """Digits after the point as it was printed: 2 for 1.50, 0 for 150."""
+    """Digits after the point as it was printed: 2 for 1.50, 0 for 150 and for 1.5E+2."""
     exponent = value.as_tuple().exponent
     assert isinstance(exponent, int), "not a number"
     return max(0, -exponent)

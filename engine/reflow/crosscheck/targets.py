@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Final, NamedTuple
 
-from reflow.crosscheck.pairs import OUR_DECIMALS, Pairs, align
+from reflow.amounts import VALUE_PLACES
+from reflow.crosscheck.pairs import Pairs, align
 from reflow.crosscheck.vendor import Vendor
 from reflow.entities.labels import Labels
 from reflow.flows.catalog import Metric, catalog, select
@@ -12,7 +14,7 @@ from reflow.flows.values import Values
 
 REASONS: Final[dict[str, str]] = {
     "unknown": "not in the catalogue, or of an exchange without a label",
-    "not asked for": "not asked for (USD is compared only if it is named)",
+    "not asked for": "not asked for (what needs prices is compared only if it is named)",
     "no day": "the vendor has no value on any complete day of the ledger",
     "not computed": "we have no value on the vendor's days: no label or no price",
 }
@@ -26,29 +28,32 @@ class Target(NamedTuple):
     days: list[date]
     values: list[int]
     """In 10**-`places` units of the metric."""
+    printed: list[Decimal]
+    """As they stand in the source."""
     places: int
 
     def beside(self, days: Sequence[date], ours: Values) -> Pairs:
-        """Our values of `days`, in 10**-8 units, beside the vendor's, where we have one."""
+        """Our values of `days`, in 10**-18 units, beside the vendor's, where we have one."""
         known = dict(zip(days, ours, strict=True))
-        scale = 10 ** (self.places - OUR_DECIMALS)
-        pairs = Pairs([], [], [], self.places)
-        for day, vendors in zip(self.days, self.values, strict=True):
+        scale = 10 ** (self.places - VALUE_PLACES)
+        pairs = Pairs([], [], [], [], self.places)
+        for day, vendors, printed in zip(self.days, self.values, self.printed, strict=True):
             if (value := known[day]) is not None:
                 pairs.days.append(day)
                 pairs.ours.append(value * scale)
                 pairs.vendor.append(vendors)
+                pairs.printed.append(printed)
         return pairs
 
 
 def comparable(labels: Labels, metrics: Sequence[str] = ()) -> list[Metric]:
-    """The metrics that are compared if the vendor has them: `metrics` (ids and patterns), or all but dollars.
+    """The metrics that are compared if the vendor has them: `metrics` (ids, patterns), or all that need no prices.
 
     Dollars are native units times a price, so they say nothing more about a definition. Raises MetricError when
     there is no such metric.
     """
     known = catalog(labels.exchanges())
-    return select(known, metrics) if metrics else [metric for metric in known if metric.unit != "USD"]
+    return select(known, metrics) if metrics else [metric for metric in known if not metric.needs_prices]
 
 
 def find_targets(vendor: Vendor, wanted: Iterable[str], days: Collection[date]) -> dict[str, Target]:
@@ -58,7 +63,7 @@ def find_targets(vendor: Vendor, wanted: Iterable[str], days: Collection[date]) 
         series = {day: value for day, value in vendor.table.get(metric, {}).items() if day in days}
         pairs = align(series, series)
         if pairs.days:
-            targets[metric] = Target(metric, pairs.days, pairs.vendor, pairs.places)
+            targets[metric] = Target(metric, pairs.days, pairs.vendor, pairs.printed, pairs.places)
     return targets
 
 

@@ -1,17 +1,14 @@
 """The worst days: where to look first, without naming one gap many times."""
 
 from datetime import date
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from reflow.crosscheck.board import Board
-from reflow.crosscheck.compare import Difference, Layer, layer_of
+from reflow.crosscheck.compare import Difference
 from reflow.crosscheck.coverage import share
 from reflow.crosscheck.findings import Finding
 from reflow.crosscheck.flow_faults import native
-from reflow.flows.catalog import EX, INCL, Metric
-
-_NO_SUMS: Final = ("SplyCur", "AdrActCnt")
-"""Control metrics that are no sums over a day's blocks."""
+from reflow.flows.catalog import EX, INCL, Layer, Metric
 
 
 class Worst(NamedTuple):
@@ -29,7 +26,7 @@ def worst_days(board: Board, findings: list[Finding], most: int) -> list[Worst]:
     """The `most` worst days of each layer; of metrics with one gap on a day the narrowest, of layer 1 one a day.
 
     Flows are left out of days on which control metrics are off. Single days that only a transaction explains come
-    first, then the largest share of the vendor's value.
+    first, then the largest share of the vendor's value. Counts of transfers are told where no amount is.
     """
     shaky = {day for finding in findings if finding.layer == 1 for day in finding.days}
     found: list[Worst] = []
@@ -38,16 +35,18 @@ def worst_days(board: Board, findings: list[Finding], most: int) -> list[Worst]:
         days = [
             one
             for metric in _explainable(board)
-            if layer_of(metric.id) == layer
+            if metric.layer == layer
             for one in board.off(metric.id)
             if layer == 1 or one.day not in shaky
         ]
+        amounts = {one.day for one in days if board.metrics[one.metric].unit != "count"}
         narrow = []
         for one in days:
+            is_count = layer > 1 and board.metrics[one.metric].unit == "count"
             key = (one.day, layer == 1 or one.difference.copy_abs())
-            if key not in seen:
+            if key not in seen and not (is_count and one.day in amounts):
                 seen.add(key)
-                narrow.append(Worst(layer_of(one.metric), one, _relative(one), _kind(one, findings)))
+                narrow.append(Worst(layer, one, _relative(one), _kind(one, findings)))
         found += sorted(narrow, key=_size)[:most]
     return found
 
@@ -56,11 +55,13 @@ def _explainable(board: Board) -> list[Metric]:
     """Sums over a day's blocks or transactions, those of one exchange first."""
     sums = [
         metric
-        for metric in native(board.of("Control", "Flow", "FlowMiner"))
-        if metric.id not in _NO_SUMS and metric.direction != "Net"
+        for metric in native(board.metrics.values())
+        if metric.adds in ("blocks", "transactions")
+        and metric.direction != "Net"
+        and not (metric.layer == 1 and metric.needs_prices)
     ]
     order = {EX: 1, "": 2, INCL: 3}
-    return sorted(sums, key=lambda metric: order.get(metric.entity, 0) if metric.family != "Control" else 0)
+    return sorted(sums, key=lambda metric: order.get(metric.entity, 0) if metric.layer > 1 else 0)
 
 
 def _relative(one: Difference) -> float | None:

@@ -6,8 +6,10 @@ names of the columns of queries/exchange_gains.sql, queries/exchange_flows.sql, 
 queries/block_days.sql and queries/kept_days.sql.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Final, Literal, NamedTuple
 
 from reflow.errors import MetricError
@@ -90,6 +92,11 @@ class Metric(NamedTuple):
     def is_quotient(self) -> bool:
         """Whether it is a ratio, a mean or a median: rounded to 18 places, where amounts and counts are exact."""
         return self.ratio is not None or (self.derived is not None and self.derived.kind != "running")
+
+    @property
+    def needs_prices(self) -> bool:
+        """Whether prices decide it: US dollars, and what is made of them. Wrong prices make it wrong."""
+        return self.unit == "USD" or self.derived is not None
 
 
 _SUFFIXES: Final[dict[Unit, str]] = {"native": "Ntv", "USD": "USD"}
@@ -630,3 +637,33 @@ def facts(metric: Metric) -> dict[str, object]:
     for name in ("sums", "minus", "ratio", "derived"):
         del told[name]
     return told | {"seed": metric in seeds()}
+
+
+@cache
+def find(id_: str) -> Metric | None:
+    """What the catalogue says of an id, whatever the exchange in it is called; None for an id of no form."""
+    if id_ in (plain := _without_codes()):
+        return plain[id_]
+    for pattern, form in _patterns():
+        if match := pattern.fullmatch(id_):
+            hop = match.groupdict().get("hop")
+            metrics = form.of(None if hop is None else int(hop), match["entity"])
+            return next((metric for metric in metrics if metric.id == id_), None)
+    return None
+
+
+@cache
+def _without_codes() -> dict[str, Metric]:
+    """The metrics of a run without an exchange: their ids come first, so that SplyMiner0HopAllNtv is no `Sply{e}`."""
+    return {metric.id: metric for metric in catalog(())}
+
+
+@cache
+def _patterns() -> list[tuple[re.Pattern[str], Form]]:
+    """The ids of the forms that have an exchange in them; the code of an exchange is letters and digits."""
+    found = []
+    for form in FORMS:
+        if form.entities in ("each", "one"):
+            shape = form.shape.format(hop=r"(?P<hop>[01])", entity=r"(?P<entity>[A-Za-z0-9]+?)")
+            found.append((re.compile(shape + ("(?:Ntv|USD)" if len(form.units) > 1 else "")), form))
+    return found

@@ -21,8 +21,9 @@ def _introduction() -> list[str]:
         "",
         "Every daily series that `reflow recompute` writes; `reflow metrics` lists them for your labels. `{h}` is",
         "the hop: 0 for accounts that a coinbase paid, 1 for those within one hop of them. `{e}` is the code of an",
-        "exchange with a label, or `Ex` for all of them as one. Native units have 8 places at most; US dollars and",
-        "ratios are rounded to 8, half away from zero. What the words mean: [methodology.md](methodology.md).",
+        "exchange with a label, or `Ex` for all of them as one. Amounts are exact: native units have 8 places at most,",
+        "US dollars are the product with the price, up to 18 places. Ratios, means and medians, and what of a product",
+        "lies further, are rounded there, half away from zero. What the words mean: [methodology.md](methodology.md).",
         "",
     ]
 

@@ -5,15 +5,12 @@ from typing import Any, Final, NamedTuple
 
 from reflow.amounts import plain
 from reflow.entities.pools import PoolReport
-from reflow.flows.catalog import control
+from reflow.flows.catalog import find
 from reflow.report.figures import percent
 from reflow.report.frames import Frames
 
 _SHOWN: Final = 3
 """Accounts told on each side of a transaction."""
-_CONTROL: Final = frozenset(metric.id for metric in control())
-_NUMBERS: Final = frozenset(metric.id for metric in control() if metric.unit != "native")
-"""Metrics whose parts are numbers, not satoshis."""
 _WAYS: Final = {
     "exclude": "leaving it out",
     "include": "counting it",
@@ -110,7 +107,8 @@ def _day(told: dict[str, Any]) -> WorstDay:
 def _told(metric: str, number: int | None, shown: int) -> str:
     if number is None:
         return ""
-    things = "block" if metric in _CONTROL else "transaction"
+    known = find(metric)
+    things = "block" if known and known.adds == "blocks" else "transaction"
     all_of_them = f"{number:,} {things}{'' if number == 1 else 's'} behind ours"
     return f"{all_of_them}, the {shown} largest" if shown < number else all_of_them
 
@@ -127,11 +125,17 @@ def _part(metric: str, told: dict[str, Any], *, closes: bool) -> Part:
     return Part(
         hash=told.get("txid") or told["hash"],
         height=told["height"],
-        adds=str(told["adds"]) if metric in _NUMBERS else plain(int(told["adds"])),
+        adds=_adds(metric, int(told["adds"])),
         senders=_parties(told.get("debits", [])),
         receivers=_parties(told.get("credits", [])),
         closes=closes,
     )
+
+
+def _adds(metric: str, amount: int) -> str:
+    """Satoshis, but of counts and sizes a number."""
+    known = find(metric)
+    return str(amount) if known and known.unit in ("count", "bytes") else plain(amount)
 
 
 def _parties(told: list[dict[str, Any]]) -> str:

@@ -66,13 +66,11 @@ def where_they_differ(frames: Frames) -> Figure | None:
     if frames.comparison is None or frames.differences is None:
         return None
     order = frames.comparison.filter(pl.col("verdict") != "exact").sort("layer", "metric")["metric"].to_list()
-    follows = {
-        metric.id for metric in metrics_of(frames) if metric.unit == "USD" or metric.direction == "Net"
-    }
+    follows = {metric.id for metric in metrics_of(frames) if metric.needs_prices or metric.direction == "Net"}
     names = ([id_ for id_ in order if id_ not in follows] or order)[:_MOST_ROWS]
     ours, vendor = pl.col("ours").cast(pl.Float64), pl.col("vendor").cast(pl.Float64)
     relative = pl.when(vendor == 0).then(float("inf")).otherwise((ours - vendor).abs() / vendor.abs())
-    off = frames.differences.filter(pl.col("metric").is_in(names), pl.col("difference").cast(pl.Float64) != 0)
+    off = frames.differences.filter(pl.col("metric").is_in(names), ~pl.col("exact"))
     cells = (
         _bins(frames, off.select("metric", "time", relative=relative))
         .group_by("metric", "t", "t2")

@@ -7,10 +7,11 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
+from reflow.amounts import VALUE_PLACES
 from reflow.crosscheck.results import read_run
 from reflow.errors import ResultsError
 
-_DECIMAL: Final = pl.Decimal(38, 8)
+_DECIMAL: Final = pl.Decimal(38, VALUE_PLACES)
 
 
 class Frames(NamedTuple):
@@ -20,14 +21,15 @@ class Frames(NamedTuple):
     run: dict[str, Any]
     """run.json."""
     metrics: pl.DataFrame
-    """One row for each metric and day, in order of both: metric, time (Date), value (Decimal of 8 places, in the
+    """One row for each metric and day, in order of both: metric, time (Date), value (Decimal of 18 places, in the
     metric's unit; null is not computable)."""
     crosscheck: dict[str, Any] | None
     """crosscheck.json: verdict, layers, settings, digests, worst days."""
     comparison: pl.DataFrame | None
     """crosscheck.parquet: one row a metric, the fields of `reflow.crosscheck.compare.Comparison`."""
     differences: pl.DataFrame | None
-    """differences.parquet: metric, time, ours, vendor, difference (ours minus the vendor's), of the days in both."""
+    """differences.parquet: metric, time, ours, vendor, difference (ours minus the vendor's), exact (whether they are
+    equal as far as the vendor's has digits), of the days in both."""
     sweep: dict[str, Any] | None
     """sweep.json: ranking, what each single change moves, variants that the data cannot tell apart."""
     ranking: pl.DataFrame | None
@@ -100,7 +102,7 @@ def _read_crosscheck(
     told = _read_json(folder / "crosscheck.json", {"verdict", "layers"})
     comparison = _read_parquet(folder / "crosscheck.parquet", {"metric", "layer", "verdict"})
     differences = _read_parquet(
-        folder / "differences.parquet", {"metric", "time", "ours", "vendor", "difference"}
+        folder / "differences.parquet", {"metric", "time", "ours", "vendor", "difference", "exact"}
     )
     return told, comparison, differences.sort("metric", "time")
 

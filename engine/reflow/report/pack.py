@@ -16,17 +16,24 @@ def text(column: str) -> pl.Expr:
 
 
 def series(frames: Frames) -> pl.DataFrame:
-    """metric, time, ours, vendor as text, by metric and day; null is an empty cell, or a day that the vendor lacks."""
+    """metric, time, ours, vendor as text, exact, by metric and day; null is no value, or a day that the vendor lacks.
+
+    `exact`: whether both are equal as far as the vendor's has digits.
+    """
     ours = frames.metrics.select("metric", "time", text("value").alias("ours"))
     if frames.differences is None:
-        return ours.with_columns(vendor=pl.lit(None, pl.String))
-    vendor = frames.differences.select("metric", "time", text("vendor"))
+        return ours.with_columns(vendor=pl.lit(None, pl.String), exact=pl.lit(None, pl.Boolean))
+    vendor = frames.differences.select("metric", "time", text("vendor"), "exact")
     return ours.join(vendor, on=["metric", "time"], how="left", maintain_order="left")
 
 
 def pack(one: pl.DataFrame) -> str:
-    """The series of one metric: `OURS`, `OURS,VENDOR` where the vendor has a value, `OURS,=` where it is the same."""
+    """The series of one metric: `OURS`, `OURS,VENDOR` where the vendor has a value, `OURS,=` where it is the same.
+
+    `OURS,~VENDOR`: the vendor's is ours with fewer digits, so that there is no difference.
+    """
     ours, vendor = pl.col("ours").fill_null(""), pl.col("vendor")
-    same = pl.when(vendor == ours).then(pl.lit(",=")).otherwise("," + vendor)
+    rounded = pl.when("exact").then(",~" + vendor).otherwise("," + vendor)
+    same = pl.when(vendor == ours).then(pl.lit(",=")).otherwise(rounded)
     lines = one.select((ours + same.fill_null("")).alias("line"))["line"]
     return base64.b64encode(zlib.compress("\n".join(lines).encode(), 9)).decode()

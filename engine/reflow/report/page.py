@@ -13,7 +13,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reflow import __version__
-from reflow.crosscheck.compare import layer_of
 from reflow.flows.catalog import Metric
 from reflow.report.charts import difference_chart, metric_chart, stack_chart
 from reflow.report.evidence import Evidence
@@ -21,7 +20,7 @@ from reflow.report.figures import Figure, metrics_of, milliseconds
 from reflow.report.frames import Frames
 from reflow.report.gallery import all_figures
 from reflow.report.pack import pack, series
-from reflow.report.sections import LAYERS, compared, inputs, matrix, number, spaced, worst_days
+from reflow.report.sections import LAYERS, compared, inputs, matrix, number, shortly, spaced, worst_days
 from reflow.report.stacks import stacks, strongest
 from reflow.report.sweep import sweep_tables
 from reflow.report.theme import PAGE, config
@@ -43,7 +42,7 @@ def render(frames: Frames, evidence: Evidence) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"spaced": spaced, "number": number}
+    environment.filters |= {"spaced": spaced, "number": number, "shortly": shortly}
     library, script = _library(), _file("page.js")
     return environment.get_template("page.html").render(
         **_content(frames, evidence),
@@ -154,7 +153,7 @@ def _groups(frames: Frames, known: Sequence[Metric]) -> list[tuple[str, list[dic
     verdicts = _verdicts(frames)
     groups: dict[str, list[dict[str, str]]] = {name: [] for name in LAYERS.values()}
     for metric in known:
-        groups[LAYERS[layer_of(metric.id)]].append({"id": metric.id, "verdict": verdicts.get(metric.id, "")})
+        groups[LAYERS[metric.layer]].append({"id": metric.id, "verdict": verdicts.get(metric.id, "")})
     return [(name, metrics) for name, metrics in groups.items() if metrics]
 
 

@@ -120,7 +120,8 @@ def _metrics(frames: Frames) -> Iterator[Picture]:
         if theirs is None:
             parts = [(value, _rows(series))]
         elif metric.id in theirs:
-            vendor = theirs[metric.id].select("time", "vendor", "difference")
+            gaps = pl.when("exact").then(pl.lit("0")).otherwise(pl.col("difference").cast(pl.String))
+            vendor = theirs[metric.id].select("time", "vendor", difference=gaps)
             rows = _rows(series.join(vendor, on="time", how="left", maintain_order="left"))
             parts = [(value, rows), (gap, [row for row in rows if row["difference"] is not None])]
         else:

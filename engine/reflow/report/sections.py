@@ -5,12 +5,14 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import polars as pl
 
-from reflow.amounts import plain
+from reflow.amounts import SCALE, plain
 from reflow.entities.pools import shown
+from reflow.flows.values import divide
 from reflow.report.evidence import Evidence
 from reflow.report.figures import percent
 from reflow.report.frames import Frames
@@ -67,7 +69,9 @@ def _told(name: str, value: Any) -> str:
         return percent(value)
     if name == "correlation":
         return f"{value:.5f}"
-    return number(str(value)) if name in ("max_absolute", "days", "off", "longest_run") else str(value)
+    if name == "max_absolute":
+        return number(shortly(str(value)))
+    return number(str(value)) if name in ("days", "off", "longest_run") else str(value)
 
 
 def matrix(evidence: Evidence) -> dict[str, Any] | None:
@@ -125,6 +129,13 @@ def data_csv(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return "data:text/csv;base64," + base64.b64encode(stream.getvalue().encode()).decode()
+
+
+def shortly(text: str) -> str:
+    """A decimal for people, rounded to 8 places half away from zero; all of it where nothing would be left."""
+    part, parts = Decimal(text).as_integer_ratio()
+    rounded = divide(part * SCALE, parts)
+    return plain(rounded) if rounded or not part else text
 
 
 def spaced(number: int) -> str:

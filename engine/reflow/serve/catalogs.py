@@ -17,10 +17,16 @@ _FAMILIES: Final = {
     "MRI": ("Mining", "Miner flows", "Miners' rolling inventory"),
     "MOMR": ("Mining", "Miner flows", "Miners' outflow to revenue"),
     "Flow": ("Exchange", "Deposits and withdrawals", "Flow of exchanges"),
+    "Sply": ("Exchange", "Supply", "Supply held by exchanges"),
+    "FlowTfr": ("Exchange", "Deposits and withdrawals", "Transfers of exchanges"),
+    "TxEx": ("Exchange", "Deposits and withdrawals", "Transactions of exchanges"),
+    "Market": ("Market", "Miners and market", "Of miners' revenue"),
     "Control": ("Network", "Control", "Control metric"),
 }
 _UNITS: Final = {"native": "Native units", "USD": "USD", "count": "Count", "bytes": "Bytes", "ratio": "Ratio"}
 _WHOLE: Final = ("count", "bytes")
+_DEFINED: Final = ("Control", "Market")
+"""Families whose metrics have nothing in common: the definition is the name."""
 
 
 def _assets_and_metrics(call: Call) -> Answer:
@@ -74,13 +80,22 @@ def _describe(id_: str, metric: Metric | None) -> dict[str, str]:
         "category": category,
         "subcategory": subcategory,
         "unit": _UNITS[unit],
-        "data_type": "bigint" if unit in _WHOLE else "decimal",
-        "type": "Ratio" if unit == "ratio" else "Sum",
+        "data_type": "bigint" if unit in _WHOLE and not (metric and metric.is_quotient) else "decimal",
+        "type": _type(metric),
     }
 
 
+def _type(metric: Metric | None) -> str:
+    """How a day's value comes about, in the vendor's words."""
+    if metric is None or not metric.is_quotient:
+        return "Sum"
+    if metric.unit == "ratio":
+        return "Ratio"
+    return "Median" if "Med" in metric.id else "Mean"
+
+
 def _full_name(name: str, metric: Metric | None) -> str:
-    if metric is None or metric.family == "Control":
+    if metric is None or metric.family in _DEFINED:
         return name if metric is None else metric.definition.removesuffix(".")
     parts = (
         metric.direction.lower(),

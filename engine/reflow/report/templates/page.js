@@ -28,13 +28,22 @@
     return plain(scaled.reduce((a, b) => a + b, 0n), places);
   };
   const minus = (a, b) => sum([a, b], [1, -1]);
-  const spaced = (text) => {
+  // For people: 8 places, half away from zero; all of them where nothing would be left. Tables and files have every digit.
+  const shortly = (text) => {
+    const { number, places } = parts(text);
+    if (places <= 8) return text;
+    const unit = 10n ** BigInt(places - 8), size = number < 0n ? -number : number;
+    const rounded = (2n * size + unit) / (2n * unit);
+    return rounded || !size ? plain(number < 0n ? -rounded : rounded, 8) : text;
+  };
+  const spaced = (exact) => {
+    const text = shortly(exact);
     const [whole, fraction] = text.split(".");
     const grouped = whole.replace(/\B(?=(\d{3})+$)/g, "\u202f").replace("-", "\u2212");
     return fraction ? grouped + "." + fraction : grouped;
   };
 
-  // --- series: deflated text, a line a day; `OURS`, `OURS,VENDOR`, `OURS,=` ----------------------------------------
+  // --- series: deflated text, a line a day; `OURS`, `OURS,VENDOR`, `OURS,=`, `OURS,~VENDOR` ---------------------------
   const unpacked = new Map();
   const inflate = async (text) => {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -46,7 +55,8 @@
       const lines = (await inflate($(`script[data-series="${CSS.escape(metric)}"]`).textContent)).split("\n");
       const days = lines.map((line, i) => {
         const [ours, vendor = ""] = line.split(",");
-        return { t: FIRST + i * DAY, ours, vendor: vendor === "=" ? ours : vendor };
+        const rounded = vendor.startsWith("~"); // the vendor's is ours with fewer digits: no difference
+        return { t: FIRST + i * DAY, ours, rounded, vendor: vendor === "=" ? ours : vendor.replace("~", "") };
       });
       unpacked.set(metric, days);
     }
@@ -89,7 +99,7 @@
   const metricFigure = async () => {
     const id = $("#metric").value, facts = DATA.metrics[id];
     const days = within(await series(id)).map((day) => ({
-      ...day, gap: day.ours !== "" && day.vendor !== "" ? minus(day.ours, day.vendor) : "",
+      ...day, gap: day.rounded ? "0" : day.ours !== "" && day.vendor !== "" ? minus(day.ours, day.vendor) : "",
     }));
     const compared = days.some((day) => day.vendor !== "");
     const rows = days.map((day) => ({ t: day.t, ours: number(day.ours), vendor: number(day.vendor) }));

@@ -17,7 +17,7 @@ export function native(satoshis) {
 
 /** The answer of /explain. */
 export function explanation(cell) {
-  const amount = (value) => (cell.blocks.length && !isAmount(cell) ? String(value) : native(value));
+  const amount = (value) => (isAmount(cell) ? native(value) : String(value));
   const box = document.createDocumentFragment();
   const shown = cell.transactions.length || cell.blocks.length;
   box.append(make("p", "", make("strong", "", `${cell.metric} on ${cell.day}: ${cell.published ?? "no value"}`)));
@@ -30,7 +30,7 @@ export function explanation(cell) {
 }
 
 function isAmount(cell) {
-  return /Ntv$/.test(cell.metric);
+  return !/(Cnt|Byte)$/.test(cell.metric);
 }
 
 function transaction(part, amount) {

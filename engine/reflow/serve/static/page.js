@@ -34,11 +34,11 @@ function fill(select, values, label = (value) => value, chosen = select.value) {
   if (values.includes(chosen)) select.value = chosen;
 }
 
-const isWide = (id) => /^(Flow|FlowMiner)(In|Out|Net)/.test(id);
+const isWide = (id) => /^((Flow|FlowMiner)(In|Out|Net)|FlowTfr|Sply(?!Miner)|TxEx)/.test(id);
 
 /** The exchange that a metric is about: its code, "" for none. */
 function exchangeOf(id, codes) {
-  const stem = id.replace(/(Ntv|USD)$/, "");
+  const stem = id.replace(/(Ntv|USD|Cnt)$/, "");
   return codes.find((code) => isWide(id) && stem.endsWith(code)) ?? "";
 }
 
