@@ -77,6 +77,7 @@ def _made_up() -> Recomputation:
         days=[FIRST + timedelta(n) for n in range(DAYS)],
         metrics=metrics,
         selected=False,
+        left_out=[],
         values={
             m.id: [(n * 7919 + k * 104729) % 10**13 * VALUES_PER_SAT for n in range(DAYS)]
             for k, m in enumerate(metrics)

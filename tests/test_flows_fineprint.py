@@ -238,7 +238,7 @@ def test_9_means_and_medians() -> None:
 
 
 def test_9_all_time_revenue_skips_days_without_a_price() -> None:
-    blocks = [on_day(n, coinbase((M, 10**8))) for n in range(4)]
+    blocks = [on_day(n, coinbase((M, 10**8))) for n in range(3)]
     prices = {day_of(START + n * DAY): Decimal(price) for n, price in ((0, 2), (2, 5))}
     result = run([*blocks], prices=prices)
     assert result.values["RevAllTimeUSD"] == [2 * 10**18, None, 7 * 10**18]

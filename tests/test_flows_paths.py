@@ -12,13 +12,13 @@ import pytest
 
 from chains import ingest_folder, simulation, write_simulation
 from plain_parser import parse_block
+from reflow.amounts import plain
 from reflow.entities.labels import read_labels
 from reflow.errors import OutputError
 from reflow.flows.explain import explain
 from reflow.flows.explanation import Explanation
 from reflow.flows.paths import payment_paths, shortened
 from reflow.flows.picture import TRANSACTIONS, write_graph
-from reflow.flows.values import plain
 from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
 from reflow.script import address_of

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -231,7 +232,7 @@ def test_a_ledger_that_cannot_be_written_to_is_left_alone(tmp_path: Path) -> Non
 
 def test_holdings_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(day_figures, "_SMALLEST", 8)
-    accounts = kept_days.np.arange(1, 40, dtype="int64") << 33
+    accounts = np.arange(1, 40, dtype="int64") << 33
     with pytest.raises(FullError):
         Holdings(16 * 16).add(accounts, accounts)
     roomy = Holdings(1 << 20)
@@ -248,7 +249,7 @@ def test_holdings_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_holdings_against_a_dictionary(changes: list[tuple[int, int]], part: int) -> None:
     """Accounts that share their lowest bits lie in the same slots, so that removal has to move others up."""
-    np = kept_days.np
+
     held: dict[int, int] = {}
     holdings = Holdings(1 << 20, 4, part)
     for account, change in changes:
