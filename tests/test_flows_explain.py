@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -24,7 +25,7 @@ from plain_parser import account, parse_block, parse_undo
 from reflow.entities.labels import Labels, read_labels
 from reflow.errors import LedgerError, MetricError
 from reflow.flows.catalog import Metric, seeds
-from reflow.flows.explain import explain
+from reflow.flows.explain import explain, explain_cell, open_cells
 from reflow.flows.explanation import Explanation
 from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.flows.prices import prices_of
@@ -35,11 +36,6 @@ from reflow.script import address_of, describe
 from reflow.simulate.blockfiles import write_chain
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-def can_be_explained(metric: Metric) -> bool:
-    balances = ("SplyMiner", "MRI", "MOMR")
-    return metric.family not in balances and metric.id not in ("SplyCur", "AdrActCnt")
 
 
 # Random economies.
@@ -61,26 +57,85 @@ def test_parts_and_reasons_of_any_cell(case: Case, method: Methodology, data: st
 
 def cells_of(result: Recomputation) -> list[tuple[Metric, date]]:
     """Cells that tell something where there are some, else all."""
-    all_cells = [(m, day) for m in result.metrics if can_be_explained(m) for day in result.days]
-    lively = [
-        (m, day)
-        for m, day in all_cells
-        if m.family != "Control" and result.values[m.id][result.days.index(day)]
-    ]
-    return lively or all_cells
+    all_cells = [(m, day) for m in result.metrics if m.adds == "transactions" for day in result.days]
+    return [(m, day) for m, day in all_cells if result.values[m.id][result.days.index(day)]] or all_cells
+
+
+@settings(FEW, max_examples=10)
+@given(case=cases(), method=methodologies(), data=st.data())
+def test_every_metric_of_a_day_adds_up(case: Case, method: Methodology, data: st.DataObject) -> None:
+    """Under any methodology, either clock, with days and accounts that no ledger of real coins would have."""
+    labels = labels_of(case.exchanges, case.others)
+    with ledger_of(case.economy) as ledger:
+        result = recompute(ledger, labels, prices=RANDOM_PRICES, methodology=method)
+        assume(result.days)
+        day = data.draw(st.sampled_from(result.days))
+        with open_cells(ledger, labels, prices=RANDOM_PRICES, methodology=method) as opened:
+            flows = [metric for metric in result.metrics if metric.adds == "transactions"]
+            others = [metric for metric in result.metrics if metric.adds in ("blocks", "changes")]
+            for metric in (*others, *data.draw(st.lists(st.sampled_from(flows), max_size=3))):
+                found = explain_cell(opened, metric.id, day)
+                agrees_with_cell(found, result)
+                if metric.family == "SplyMiner":
+                    joined_agree_with_model(found, case, method)
+
+
+RANDOM_PRICES = prices_of({day_of(START) + timedelta(n): Decimal(f"{n}.37") for n in range(0, 40, 2)})
 
 
 def agrees_with_cell(found: Explanation, result: Recomputation) -> None:
-    cell = result.values[found.metric.id][result.days.index(found.day)]
-    assert found.value == cell
+    metric, number = found.metric, result.days.index(found.day)
+    values = result.values[metric.id]
+    assert found.value == values[number]
     parts = [part.amount for part in found.parts] + [block.amount for block in found.blocks]
-    assert sum(parts) == found.total
-    assert len(parts) == found.number
-    assert parts == sorted(parts, key=abs, reverse=True)
-    if cell is not None and found.metric.unit == "native":
-        assert found.total == cell
-    if found.metric.unit in ("count", "bytes"):
-        assert found.total * 10**8 == cell
+    joined = [joined.amount for joined in found.joined]
+    assert sum(parts) + sum(joined) == found.total
+    assert (len(parts), len(joined)) == (found.number, found.joined_number)
+    for amounts in (parts, joined):
+        assert amounts == sorted(amounts, key=abs, reverse=True)
+        assert found.blocks or 0 not in amounts
+    unpriced = metric.stem if metric.unit == "count" or metric.id == "SplyCur" else f"{metric.stem}Ntv"
+    is_known = unpriced not in result.values or result.values[unpriced][number] is not None
+    assert (found.before is not None) == (metric.adds == "changes" and is_known)
+    unit = 10**10 if metric.unit in ("native", "USD") else 10**18
+    if metric.unit != "USD" and found.value is not None:
+        assert (found.total + (found.before or 0)) * unit == found.value
+        before = values[number - 1] if number else 0
+        assert found.before is None or found.before * unit == before
+    if metric.unit == "USD" and found.value is not None:
+        assert found.price is not None
+        assert found.value == rounded((found.total + (found.before or 0)) * unit * Decimal(found.price))
+
+
+def rounded(value: Decimal) -> int:
+    return int(value.quantize(Decimal(1), ROUND_HALF_UP, Context(prec=60)))
+
+
+def joined_agree_with_model(found: Explanation, case: Case, method: Methodology) -> None:
+    """Accounts in the set at the end of the day and not the day before, or the other way round, with what they held."""
+    chain = reference_model.chain_of(case.economy, method.clock)
+    closed, _ = reference_model.close(chain, case.exchanges, case.others)
+    exchange_accounts = set(closed if method.clusters == "common_input" else case.exchanges)
+    since = reference_model.mining_since(chain, exchange_accounts, method)
+
+    def members(day: date) -> set[int]:
+        zero, one = ({a for a, tx in who.items() if tx < 0 or chain.day[tx] <= day} for who in since)
+        if found.metric.hop == 0:
+            return zero
+        return one - zero if method.one_hop == "exact" else one | zero
+
+    held: defaultdict[int, int] = defaultdict(int)
+    for tx, transaction in enumerate(chain.transactions):
+        if chain.day[tx] < found.day:
+            for payee, sat in transaction.outputs:
+                held[payee] += sat
+            for payer, sat in transaction.inputs:
+                held[payer] -= sat
+    now, before = members(found.day), members(found.day - timedelta(1))
+    expected = {a: held[a] for a in now - before} | {a: -held[a] for a in before - now}
+    assert {j.account: j.amount for j in found.joined} == {a: sat for a, sat in expected.items() if sat}
+    for joined in found.joined:
+        assert {"coinbase", "payout"} & {reason.kind for reason in joined.reasons}
 
 
 def agrees_with_model(found: Explanation, case: Case, method: Methodology) -> None:
@@ -187,15 +242,8 @@ def test_every_seed_metric_adds_up_to_the_published_cell(opened: Opened, metric:
     number = max(range(len(values)), key=lambda n: (values[n] or 0, n))
     found = explain(ledger, labels, metric.id, result.days[number], prices=PRICES)
     agrees_with_cell(found, result)
-    if metric.unit == "USD" and found.value is not None:
-        assert found.price is not None
-        assert found.value == rounded(Decimal(found.total) * Decimal(found.price))
     assert found.parts or not values[number]
     assert bool(found.warnings) == (found.value is None)
-
-
-def rounded(value: Decimal) -> int:
-    return int(value.quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def test_a_day_without_a_price_is_told(opened: Opened) -> None:
@@ -244,15 +292,52 @@ def test_without_its_blocks_accounts_have_numbers_and_one_line_says_why(home: Pa
     assert f"{len(unknown)} accounts: {tmp_path / 'gone'}: no such folder" in found.warnings[0]
 
 
+def test_a_balance_of_miners_says_who_joined_with_what_it_held(opened: Opened) -> None:
+    """Customers whom a miner pays bring what they held; their addresses are read from the payment's block."""
+    ledger, labels, result = opened
+    found = max(
+        (explain(ledger, labels, "SplyMiner1HopAllNtv", day, limit=3) for day in result.days[10:14]),
+        key=lambda cell: cell.joined_number,
+    )
+    assert found.joined_number > 0
+    assert 0 < len(found.joined) <= 3
+    for joined in found.joined:
+        [payout] = [reason for reason in joined.reasons if reason.kind == "payout"]
+        assert payout.tx is not None
+        name = found.names[payout.tx]
+        block = simulation().blocks[name.height]
+        outputs = parse_block(block.raw)[name.position].outputs
+        assert joined.address in {describe(script, REGTEST) for _, script in outputs}
+        assert day_of(block.mediantime) == found.day
+    told = found.facts()
+    assert (told["before"], told["change"]) == (found.before, found.total)
+    assert [one["adds"] for one in told["joined"]] == [joined.amount for joined in found.joined]
+    assert [one["address"] for one in told["joined"]] == [joined.address for joined in found.joined]
+    assert all(reason["txid"] for one in told["joined"] for reason in one["reasons"])
+
+
+def test_only_end_of_day_figures_have_a_day_before(opened: Opened) -> None:
+    ledger, labels, result = opened
+    told = explain(ledger, labels, "TxExCnt", result.days[20]).facts()
+    assert (told["before"], told["change"], told["joined"], told["unit"]) == (None, None, [], "count")
+    assert {part["adds"] for part in told["transactions"]} == {1}
+    assert told["total"] == told["number"] == int(told["value"])
+
+
 def test_what_cannot_be_explained_is_one_line(opened: Opened) -> None:
     ledger, labels, result = opened
     day = result.days[3]
     for metric, text in (
         ("FlowMinerOut1HopAlBNBNtv", "the nearest: FlowMinerOut1HopAllBNBNtv"),
-        ("MOMR", "it is made of FlowMinerOut1HopAllNtv, RevNtv"),
-        ("MRI0HopAll30d", "it is made of FlowMinerOut0HopAllNtv, RevNtv"),
-        ("SplyMiner1HopAllUSD", "what can be explained: FlowMinerIn…"),
-        ("AdrActCnt", "what can be explained: FlowMinerIn…"),
+        ("MOMR", "it is made of FlowMinerOut1HopAllNtv, RevNtv$"),
+        ("MRI0HopAll30d", "it is made of FlowMinerOut0HopAllNtv, RevNtv$"),
+        ("BlkSizeMeanByte", "it is made of BlkSizeByte, BlkCnt$"),
+        ("FeeRevPct", "it is made of FeeTotNtv, RevNtv$"),
+        ("RevAllTimeUSD", "it is made of RevUSD$"),
+        ("MCTC", "it is made of SplyMiner0HopAllUSD, SplyMiner1HopAllUSD, RevAllTimeUSD$"),
+        ("PuellMulTot", "it is made of IssTotUSD$"),
+        ("FeeMedNtv", "Median of the fees .* What can be explained: FlowMinerIn…"),
+        ("AdrActCnt", "Distinct accounts .* What can be explained: FlowMinerIn…"),
     ):
         with pytest.raises(MetricError, match=text):
             explain(ledger, labels, metric, day)
@@ -281,6 +366,13 @@ M, P, A, B, U = range(1, 6)
         ("FlowOutExNtv", {A}, {M, U}),
         ("FlowNetAAANtv", {M, P, A}, {M, A, B, U}),
         ("FlowInExInclNtv", {M, P, A}, {A, B}),
+        ("FlowTfrFromExCnt", {A}, {M, U}),
+        ("FlowTfrOutAAACnt", {A}, {M, B, U}),
+        ("FlowTfrInBBBCnt", {M, P, A}, {B}),
+        ("TxExCnt", {A}, {A, B}),
+        ("SplyAAANtv", {A}, {A}),
+        ("SplyExNtv", {A}, {A, B}),
+        ("SplyMiner0HopAllNtv", {M}, {M}),
     ],
 )
 def test_roles(metric: str, senders: set[int], receivers: set[int]) -> None:
@@ -298,3 +390,60 @@ def test_roles(metric: str, senders: set[int], receivers: set[int]) -> None:
     [part] = found.parts
     assert {party.account for party in part.debits if party.role == "sender"} == senders
     assert {party.account for party in part.credits if party.role == "receiver"} == receivers
+
+
+@pytest.mark.parametrize("one_hop", ["within", "exact"])
+def test_accounts_that_join_and_leave(one_hop: Literal["within", "exact"]) -> None:
+    """U, paid by M on the second day, held 1000; P, within one hop since then, is paid by a coinbase on the third."""
+    blocks = [
+        on_day(0, coinbase((M, 5000)), pay([(A, 1000)], [(U, 1000)])),
+        *clock_to(1),
+        on_day(1, pay([(U, 50)], [(A, 50)]), pay([(M, 60)], [(U, 10), (P, 50)])),
+        *clock_to(2),
+        on_day(2, coinbase((P, 7))),
+    ]
+    labels = labels_of({B: "BBB"})
+    method = replace(REFERENCE, one_hop=one_hop)
+    with ledger_of(settled(*blocks)) as ledger:
+        result = recompute(ledger, labels, methodology=method)
+        second, third = (
+            explain(ledger, labels, "SplyMiner1HopAllNtv", day_of(START) + timedelta(n), methodology=method)
+            for n in (1, 2)
+        )
+    for found in (second, third):
+        agrees_with_cell(found, result)
+    exact = one_hop == "exact"
+    assert [(joined.account, joined.amount) for joined in second.joined] == [(U, 1000)]
+    # U paid before M paid U: a member by the end of the day counts the whole day
+    changes = {tuple(party.account for party in part.debits): part.amount for part in second.parts}
+    assert changes == ({(U,): -50, (M,): 60} if exact else {(U,): -50})
+    [payer] = second.parts[-1].debits
+    assert (payer.account, payer.role, [reason.kind for reason in payer.reasons]) == (U, "sender", ["payout"])
+    assert [(joined.account, joined.amount) for joined in third.joined] == ([(P, -50)] if exact else [])
+    assert [part.amount for part in third.parts] == ([] if exact else [7])
+
+
+def test_accounts_that_came_to_hold_something() -> None:
+    """The worked day: A fills U and V and is emptied by it, W passes on what it got, M keeps some."""
+    v, w = 6, 7
+    blocks = [
+        on_day(0, coinbase((M, 50), (A, 30))),
+        *clock_to(1),
+        on_day(
+            1,
+            pay([(A, 30)], [(U, 10), (v, 20)]),
+            pay([(M, 10)], [(w, 10)]),
+            pay([(w, 10)], [(M, 10), (B, 0)]),
+        ),
+    ]
+    labels = labels_of({})
+    with ledger_of(settled(*blocks)) as ledger:
+        found = explain(ledger, labels, "AdrBalCnt", day_of(START) + timedelta(1))
+        agrees_with_cell(found, recompute(ledger, labels))
+    assert (found.before, found.total, found.cell()) == (2, 1, "3")
+    assert [part.amount for part in found.parts] == [1, 1, -1]
+    roles = [
+        {(party.account, party.role) for party in (*part.debits, *part.credits) if party.role}
+        for part in found.parts
+    ]
+    assert roles == [{(A, "emptied"), (U, "filled"), (v, "filled")}, {(w, "filled")}, {(w, "emptied")}]

@@ -17,26 +17,47 @@ _PARTIES: Final = 10
 
 
 def tell_explanation(found: "Explanation", files: Sequence["Path"]) -> None:
-    """Transactions or blocks, largest first, then the sum and the cell."""
+    """Transactions or blocks, and accounts that joined, largest first, then the sum and the cell."""
     say(f"{found.metric.id}, {found.day}: {found.metric.definition}")
     for part in found.parts:
         name = found.names[part.tx]
-        say(f"\n{plain(part.amount)}  height {name.height:,}  {name.txid}")
+        say(f"\n{_amount(found, part.amount)}  height {name.height:,}  {name.txid}")
         _tell_side(found, "from", part.debits)
         _tell_side(found, "to", part.credits)
     for block in found.blocks:
         say(f"{_amount(found, block.amount)}  height {block.height:,}  {block.block_hash}")
-    things = "blocks" if found.blocks else "transactions"
-    shown = len(found.parts) + len(found.blocks)
-    hidden = f", the {shown:,} largest shown" if shown < found.number else ""
-    say(f"\nsum           {_amount(found, found.total)} in {found.number:,} {things}{hidden}")
-    priced = f" = {plain(found.total)} at {found.price} USD" if found.price else ""
-    say(f"cell          {found.cell() or 'null'}{priced}")
+    _tell_joined(found)
+    _tell_sum(found)
     say(f"methodology   {found.methodology.name()}")
     for file in files:
         say(f"written       {file}")
     for warning in found.warnings:
         complain(f"warning: {warning}")
+
+
+def _tell_joined(found: "Explanation") -> None:
+    if found.joined:
+        say("\naccounts that became members that day, or ceased to be, with what they held the day before:")
+    for joined in found.joined:
+        why = "; ".join(_reason(found, reason) for reason in joined.reasons)
+        say(f"{_amount(found, joined.amount)}  {joined.address}  {why}")
+
+
+def _tell_sum(found: "Explanation") -> None:
+    things = "blocks" if found.blocks else "transactions"
+    shown = len(found.parts) + len(found.blocks)
+    hidden = f", the {shown:,} largest shown" if shown < found.number else ""
+    joined = ""
+    if found.joined_number:
+        few = f", the {len(found.joined):,} largest shown" if len(found.joined) < found.joined_number else ""
+        joined = f" and {found.joined_number:,} accounts that joined or left{few}"
+    label = "sum" if found.before is None else "change"
+    say(f"\n{label:<12}  {_amount(found, found.total)} in {found.number:,} {things}{hidden}{joined}")
+    if found.before is not None:
+        say(f"day before    {_amount(found, found.before)}")
+    whole = found.total + (found.before or 0)
+    priced = f" = {plain(whole)} at {found.price} USD" if found.price else ""
+    say(f"cell          {found.cell() or 'null'}{priced}")
 
 
 def _amount(found: "Explanation", amount: int) -> str:

@@ -17,12 +17,13 @@ from duckdb import DuckDBPyConnection
 from reflow.entities.clusters import find_exchange_accounts
 from reflow.entities.labels import Labels
 from reflow.errors import LedgerError, MetricError
-from reflow.flows.catalog import Metric, catalog, sums_of
+from reflow.flows.catalog import Metric, catalog, control
+from reflow.flows.changes import day_changes
 from reflow.flows.contributions import Contributions, contributions
-from reflow.flows.explanation import BlockPart, Explanation, Name, Part, Party
+from reflow.flows.explanation import BlockPart, Explanation, JoinedPart, Name, Part, Party
 from reflow.flows.kernels import Longs
 from reflow.flows.methodology import REFERENCE, Methodology
-from reflow.flows.owners import owners, role
+from reflow.flows.owners import AT_LAST, Role, owners, role
 from reflow.flows.prices import Prices
 from reflow.flows.recompute import NO_PRICES, find_miners
 from reflow.flows.values import metric_values
@@ -32,14 +33,10 @@ from reflow.ledger.scripts import Origin, Posting, find_scripts
 from reflow.progress import Progress, silent
 from reflow.resources import query
 from reflow.script import describe
-from reflow.tables import rows
+from reflow.tables import keep, rows
 
-_OF_BLOCKS: Final = {"blocks", "size", "transactions", "transfer_count", "transfer_value"} | {
-    "fees",
-    "issuance",
-    "revenue",
-}
-"""Sums that add up over blocks."""
+_SUPPLY: Final = "supply"
+"""The end-of-day figure that blocks change, not transactions."""
 
 
 def explain(
@@ -56,9 +53,10 @@ def explain(
 ) -> Explanation:
     """Take apart the cell of `metric_id` on `day`, as recompute makes it with the same labels, prices, methodology.
 
-    `limit` keeps the largest parts; value and total are always of all. `origin` says where blocks can be read
+    An end-of-day figure is taken apart into what changed that day. `limit` keeps the largest parts; value and total are
+    always of all. `origin` says where blocks can be read
     again, for the addresses of accounts whose scripts the ledger does not keep.
-    Raises MetricError for an unknown id and for a metric that is no sum of a day's parts, LedgerError for a day that is
+    Raises MetricError for an unknown id and for a metric that nothing adds up to, LedgerError for a day that is
     not a complete one of the ledger, SourceError if `origin` names a source that cannot be read.
     """
     with open_cells(
@@ -126,10 +124,13 @@ def explain_cell(
         methodology=cells.methodology,
         value=None,
         total=0,
+        before=None,
         price=str(usd[day]) if metric.unit == "USD" and day in usd else None,
         number=0,
         parts=[],
         blocks=[],
+        joined_number=0,
+        joined=[],
         names={},
         origins={},
         amounts={},
@@ -137,31 +138,27 @@ def explain_cell(
         addresses={},
         warnings=[],
     )
-    if metric.sums in _OF_BLOCKS:
-        return _explain_blocks(cells.con, cell, cells.blocks, number, limit)
+    if metric.adds == "blocks" or metric.sums == _SUPPLY:
+        return _explain_blocks(cells, cell, number, limit)
     found = found or parts_of(cells, metric_id, day)
-    return _with_addresses(
-        cells.ledger, cells.labels, _explain_transactions(cells.con, cell, found, limit), cells.origin
-    )
+    explained = _explain_transactions(cells, cell, number, found, limit)
+    return _with_addresses(cells.ledger, cells.labels, explained, cells.origin)
 
 
 def parts_of(cells: Cells, metric_id: str, day: date) -> Contributions:
-    """What each transaction adds to the cell of a FlowMiner… or Flow… metric."""
+    """What each transaction adds to the cell, or to its change, of a metric that is made of transactions."""
     metric = _metric(metric_id, cells.labels.exchanges())
     if not cells.owned:
         closure = cells.methodology.clusters == "common_input"
         find_exchange_accounts(cells.con, cells.labels, closure=closure, progress=cells.progress)
         find_miners(cells.con, cells.methodology)
+        keep(cells.con, "payout", query("mining_1hop"), {"rule": 0})
         cells.owned.add(None)
-    return contributions(
-        cells.con,
-        cells.blocks,
-        _number(cells.blocks, day),
-        metric,
-        cells.methodology,
-        cells.labels.exchanges(),
-        cells.prices.usd,
-    )
+    number, exchanges = _number(cells.blocks, day), cells.labels.exchanges()
+    cell = cells.con, cells.blocks, number, metric, cells.methodology, exchanges, cells.prices.usd
+    if metric.adds == "changes":
+        return day_changes(*cell, progress=cells.progress)
+    return contributions(*cell)
 
 
 def _metric(metric_id: str, exchanges: Sequence[str]) -> Metric:
@@ -170,25 +167,29 @@ def _metric(metric_id: str, exchanges: Sequence[str]) -> Metric:
         near = get_close_matches(metric_id, metrics, n=3, cutoff=0.0)
         raise MetricError(f"no metric {metric_id} with these labels; the nearest: {', '.join(near)}")
     metric = metrics[metric_id]
-    flows = {*sums_of("FlowMiner"), *sums_of("Flow")}
-    if metric.ratio is not None or metric.sums not in flows | _OF_BLOCKS:
-        known = sorted(metrics.values(), key=lambda part: part.sums != metric.sums)
-        parts = ", ".join(part.id for part in known if metric.ratio and _is_part_of(part, metric))
-        hint = f"it is made of {parts}" if parts else _explainable()
+    if not metric.adds:
+        parts = _made_of(metric, metrics)
+        hint = f"it is made of {', '.join(parts)}" if parts else f"{metric.definition} {_explainable()}"
         raise MetricError(f"{metric_id} is no sum over one day's transactions or blocks; {hint}")
     return metric
 
 
-def _is_part_of(part: Metric, metric: Metric) -> bool:
-    is_sum = part.unit == "native" and part.ratio is None and not part.minus
-    own = part.sums == metric.sums and part.entity == metric.entity
-    return is_sum and (own or part.sums == (metric.ratio and metric.ratio.of))
+def _made_of(metric: Metric, metrics: Mapping[str, Metric]) -> list[str]:
+    """The ids of the metrics that a ratio, a mean or a derived metric is made of; none if it is made of no others."""
+    if metric.derived:
+        return [part for part in (*metric.derived.parts, metric.derived.whole) if part]
+    if metric.ratio is None:
+        return []
+    sums = metric.sums, metric.ratio.of
+    found = (part for part in metrics.values() if part.adds and part.unit != "USD" and not part.minus)
+    parts = {part.sums: part.id for part in found if part.sums in sums and part.entity == metric.entity}
+    return [parts[name] for name in sums if name in parts]
 
 
 def _explainable() -> str:
-    families = "FlowMinerIn…, FlowMinerOut…, FlowMinerNet…, FlowIn…, FlowOut…, FlowNet…"
-    control = ", ".join(m.id for m in catalog([]) if m.sums in _OF_BLOCKS and m.ratio is None)
-    return f"what can be explained: {families}, {control}"
+    families = "FlowMinerIn…, FlowMinerOut…, FlowMinerNet…, FlowIn…, FlowOut…, FlowNet…, FlowTfr…, TxExCnt"
+    balances = "what changed Sply…, SplyMiner…"
+    return f"What can be explained: {families}, {', '.join(m.id for m in control() if m.adds)}, {balances}"
 
 
 def _number(blocks: Blocks, day: date) -> int:
@@ -201,12 +202,13 @@ def _number(blocks: Blocks, day: date) -> int:
 
 
 def block_amounts(blocks: Blocks, metric: Metric) -> Longs:
-    """What each block adds to a control metric that adds up over blocks: sat, bytes or a number."""
+    """What each block adds to a control metric that adds up over blocks, or to SplyCur: sat, bytes or a number."""
     columns = blocks.columns
     amounts = {
         "blocks": columns["size"] * 0 + 1,
         "transactions": columns["tx_count"] - 1,
         "revenue": columns["issuance"] + columns["fees"],
+        _SUPPLY: columns["issuance"],
         **columns,
     }
     return amounts[metric.sums]
@@ -225,35 +227,52 @@ def block_parts(
     ]
 
 
-def _explain_blocks(
-    con: DuckDBPyConnection, cell: Explanation, blocks: Blocks, day: int, limit: int | None
-) -> Explanation:
+def _explain_blocks(cells: Cells, cell: Explanation, day: int, limit: int | None) -> Explanation:
     """The blocks of a day with what each adds to a control metric."""
-    amounts = block_amounts(blocks, cell.metric)
+    blocks, metric = cells.blocks, cell.metric
+    amounts = block_amounts(blocks, metric)
     today = np.flatnonzero(blocks.day == day)
     total = int(amounts[today].sum())
-    shown = sorted(today.tolist(), key=lambda block: (-int(amounts[block]), block))[:limit]
+    before = int(amounts[blocks.day < day].sum()) if metric.adds == "changes" else None
+    series = {(metric.sums, ""): [total + (before or 0)]}
+    [value] = metric_values(metric, series, [cell.day], cells.prices.usd)
+    shown = _largest({block: int(amounts[block]) for block in today.tolist()}, limit)
     return cell._replace(
-        value=metric_values(cell.metric, {(cell.metric.sums, ""): [total]}, [cell.day], {})[0],
+        value=value,
         total=total,
+        before=before,
         number=len(today),
-        blocks=block_parts(con, blocks, cell.metric, shown),
+        blocks=block_parts(cells.con, blocks, metric, shown),
+        warnings=_why_null(cell, value),
     )
 
 
 def _explain_transactions(
-    con: DuckDBPyConnection, cell: Explanation, found: Contributions, limit: int | None
+    cells: Cells, cell: Explanation, day: int, found: Contributions, limit: int | None
 ) -> Explanation:
-    shown = sorted(found.of_tx, key=lambda tx: (-abs(found.of_tx[tx]), tx))[:limit]
+    con, method = cells.con, cells.methodology
+    shown = _largest(found.of_tx, limit)
+    change = found.change
+    joined = change.joined if change else {}
+    shown_joined = _largest(joined, limit)
     con.register("wanted_tx", _wanted(shown))
     postings = rows(con, query("transaction_parties"))
-    known = owners(con, {row["account"] for row in postings}, cell.methodology)
+    known = owners(con, {row["account"] for row in postings}.union(shown_joined), method)
+    at_end = {account: owner.by_end_of(day, cells.blocks, method) for account, owner in known.items()}
+    turns = change.turns.among(shown) if change and change.turns else {}
     parties: dict[tuple[int, bool], list[Party]] = {}
     for row in postings:
-        is_debit, tx, owner = row.pop("is_debit"), row.pop("tx"), known[row["account"]]
+        is_debit, tx, account = row.pop("is_debit"), row.pop("tx"), row["account"]
         row["value"] = int(row["value"])
-        plays = role(cell.metric, owner, tx, cell.methodology, is_debit=is_debit)
-        reasons = list(owner.reasons(tx, cell.methodology))
+        owner, as_of = known[account], tx
+        if cell.metric.family == "SplyMiner":  # who is a member by the end of the day counts the whole day
+            owner, as_of = at_end[account], AT_LAST
+        plays: Role = ""
+        if change and change.turns:
+            plays = _turn(turns.get((tx, account), 0), is_debit=is_debit)
+        elif row["value"] or is_debit:  # a credit of nothing gives nothing
+            plays = role(cell.metric, owner, as_of, method, is_debit=is_debit)
+        reasons = list(owner.reasons(as_of, method))
         party = Party(**row, address="", to_key=False, role=plays, reasons=reasons)
         parties.setdefault((tx, is_debit), []).append(party)
     parts = [
@@ -263,17 +282,33 @@ def _explain_transactions(
         con,
         cell._replace(
             value=found.value,
-            total=sum(found.of_tx.values()),
+            total=sum(found.of_tx.values()) + sum(joined.values()),
+            before=change.before if change else None,
             number=len(found.of_tx),
             parts=parts,
+            joined_number=len(joined),
+            joined=[
+                JoinedPart(account, "", joined[account], list(at_end[account].reasons(AT_LAST, method)))
+                for account in shown_joined
+            ],
             owners=known,
-            warnings=_why_null(cell, found),
+            warnings=_why_null(cell, found.value),
         ),
     )
 
 
-def _why_null(cell: Explanation, found: Contributions) -> list[str]:
-    if found.value is not None:
+def _largest(amounts: Mapping[int, int], limit: int | None) -> list[int]:
+    return sorted(amounts, key=lambda key: (-abs(amounts[key]), key))[:limit]
+
+
+def _turn(turn: int, *, is_debit: bool) -> Role:
+    if is_debit:
+        return "emptied" if turn < 0 else ""
+    return "filled" if turn > 0 else ""
+
+
+def _why_null(cell: Explanation, value: int | None) -> list[str]:
+    if value is not None:
         return []
     if cell.metric.unit == "USD" and cell.price is None:
         return [f"{cell.metric.id} is null on {cell.day}: no price that day"]
@@ -283,6 +318,7 @@ def _why_null(cell: Explanation, found: Contributions) -> list[str]:
 def _with_origins(con: DuckDBPyConnection, cell: Explanation) -> Explanation:
     """Names for all transactions, the mining accounts behind the payouts, and what came from where."""
     reasons = [r for part in cell.parts for party in (*part.debits, *part.credits) for r in party.reasons]
+    reasons += [reason for joined in cell.joined for reason in joined.reasons]
     payouts = {r.tx for r in reasons if r.kind == "payout" and r.tx is not None}
     con.register("wanted_tx", _wanted(payouts))
     origins: dict[int, list[int]] = {}
@@ -315,8 +351,9 @@ def _with_addresses(ledger: Ledger, labels: Labels, cell: Explanation, origin: O
     known = dict(zip(labels.frame["account"], labels.frame["script"], strict=True))
     labelled = {account: known[account] for account in accounts if known.get(account)}
     places: dict[bytes, set[int]] = {}
-    for part in cell.parts:
-        name = cell.names[part.tx]
+    made_members = {r.tx for joined in cell.joined for r in joined.reasons if r.tx is not None}
+    for tx in {part.tx for part in cell.parts} | made_members:
+        name = cell.names[tx]
         places.setdefault(bytes.fromhex(name.block_hash), set()).add(name.position)
     found = find_scripts(ledger, accounts, places, origin, labelled)
     scripts = found.of_account
@@ -332,7 +369,8 @@ def _with_addresses(ledger: Ledger, labels: Labels, cell: Explanation, origin: O
         )
         for part in cell.parts
     ]
-    return cell._replace(parts=parts, addresses=addresses, warnings=warnings)
+    joined = [part._replace(address=addresses[part.account]) for part in cell.joined]
+    return cell._replace(parts=parts, joined=joined, addresses=addresses, warnings=warnings)
 
 
 def _addressed(

@@ -41,9 +41,21 @@ class Part(NamedTuple):
 
     tx: int
     amount: int
-    """Sat that it adds; a Net metric has negative ones."""
+    """What it adds: sat, or a number for counts; Net metrics and end-of-day figures have negative ones."""
     debits: list[Party]
     credits: list[Party]
+
+
+class JoinedPart(NamedTuple):
+    """An account that became a member that day, or ceased to be one, and so brings or takes what it held before."""
+
+    account: int
+    address: str
+    """As a party's."""
+    amount: int
+    """Sat that it held at the end of the day before; negative if it ceased to be a member."""
+    reasons: list[Reason]
+    """As of the end of the day."""
 
 
 class BlockPart(NamedTuple):
@@ -64,7 +76,10 @@ class Explanation(NamedTuple):
     value: int | None
     """The cell as recompute has it, in 10**-18 units; None where it is not computable."""
     total: int
-    """Sum of all parts, shown or not: sat, or a number for counts."""
+    """Sum of all parts, shown or not: sat, or a number for counts. Of an end-of-day figure the change that day."""
+    before: int | None
+    """Of an end-of-day figure what it was at the end of the day before, as `total`; with `total` it makes the cell.
+    None for all others, and where nothing is known."""
     price: str | None
     """USD for one native unit that day, for a USD metric."""
     number: int
@@ -72,6 +87,10 @@ class Explanation(NamedTuple):
     parts: list[Part]
     """The largest ones, or all, largest first."""
     blocks: list[BlockPart]
+    joined_number: int
+    """How many accounts became members that day, or ceased to be, and held something before."""
+    joined: list[JoinedPart]
+    """The largest of them, or all, largest first."""
     names: dict[int, Name]
     """Of every tx that a part or a reason mentions."""
     origins: dict[int, list[int]]
@@ -88,18 +107,23 @@ class Explanation(NamedTuple):
         return None if self.value is None else plain(self.value, VALUE_PLACES)
 
     def facts(self) -> dict[str, Any]:
-        """All of it as plain dictionaries and lists, amounts in sat, for JSON."""
+        """All of it as plain dictionaries and lists for JSON; amounts in sat, but for `value`."""
         return {
             "metric": self.metric.id,
             "definition": self.metric.definition,
+            "unit": self.metric.unit,
             "day": str(self.day),
             "methodology": self.methodology.name(),
             "value": self.cell(),
             "total": self.total,
+            "before": self.before,
+            "change": None if self.before is None else self.total,
             "price": self.price,
             "number": self.number,
             "transactions": [self._transaction(part) for part in self.parts],
             "blocks": [{"height": b.height, "hash": b.block_hash, "adds": b.amount} for b in self.blocks],
+            "joined_number": self.joined_number,
+            "joined": [self._joined(joined) for joined in self.joined],
             "warnings": self.warnings,
         }
 
@@ -117,6 +141,14 @@ class Explanation(NamedTuple):
         told = party._asdict()
         told["reasons"] = [self._reason(reason) for reason in party.reasons]
         return told
+
+    def _joined(self, joined: JoinedPart) -> dict[str, Any]:
+        return {
+            "account": joined.account,
+            "address": joined.address,
+            "adds": joined.amount,
+            "reasons": [self._reason(reason) for reason in joined.reasons],
+        }
 
     def _reason(self, reason: Reason) -> dict[str, Any]:
         told = reason._asdict()

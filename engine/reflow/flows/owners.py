@@ -1,17 +1,23 @@
 """Who owns an account as of a transaction, and why: label, closure step, coinbase, payout (METHODOLOGY section 3)."""
 
 from collections.abc import Collection, Iterator
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from reflow.flows.catalog import EX, INCL, Metric
 from reflow.flows.methodology import Methodology
+from reflow.ledger.days import Blocks
 from reflow.resources import query
 from reflow.tables import rows
 
-Role = Literal["sender", "receiver", ""]
+Role = Literal["sender", "receiver", "filled", "emptied", ""]
+"""`filled`: by this transaction it came to hold something; `emptied`: by it, it held nothing any more."""
+
+AT_LAST: Final = 2**63 - 1
+"""As of the end of the ledger, for `Owner.mines` and `Owner.reasons`."""
 
 
 class Reason(NamedTuple):
@@ -48,6 +54,17 @@ class Owner(NamedTuple):
         paid = self.first_payout is not None and (ever or self.first_payout <= tx)
         return paid and not minted if methodology.one_hop == "exact" else paid or minted
 
+    def by_end_of(self, day: int, blocks: Blocks, methodology: Methodology) -> "Owner":
+        """What is known of it at the end of the day with that number: AT_LAST, it has the memberships of that day."""
+        if methodology.membership == "ever":
+            return self
+
+        def known(since: int | None) -> int | None:
+            is_later = since is not None and blocks.day_of_tx(np.array([since]))[0] > day
+            return None if is_later else since
+
+        return self._replace(first_minted=known(self.first_minted), first_payout=known(self.first_payout))
+
     def reasons(self, tx: int, methodology: Methodology) -> Iterator[Reason]:
         """Every membership as of a transaction."""
         if self.label is not None:
@@ -81,12 +98,15 @@ def owners(con: DuckDBPyConnection, accounts: Collection[int], methodology: Meth
 def role(metric: Metric, owner: Owner, tx: int, methodology: Methodology, *, is_debit: bool) -> Role:
     """What a debit's or credit's account is in the flow that `metric` counts: sender, receiver, or neither.
 
-    A metric without a named sender or receiver (plain, Net) counts anyone else as one.
+    A metric without a named sender or receiver (plain, Net) counts anyone else as one; one without a direction
+    (balances, TxExCnt) only those of its set.
     """
     if metric.direction == "Net":
         return "sender" if is_debit else "receiver"
     ours = owner.exchange is not None and metric.entity in (owner.exchange, EX, INCL)
     mines = metric.hop is not None and owner.mines(metric.hop, tx, methodology)
+    if not metric.direction:
+        return ("sender" if is_debit else "receiver") if ours or mines else ""
     if metric.hop is None:  # the exchange and the rest; flows between exchanges count where each counts alone
         inside, outside = ours, not ours or metric.entity == INCL
     elif not metric.entity:  # miners and the rest

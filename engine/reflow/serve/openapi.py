@@ -63,9 +63,14 @@ _EXPLANATION: Final = _object(
         "value": _NUMBER,
         "published": _NUMBER,
         "total": {"type": "integer", "description": "Sum of what all parts add, in sat or as a count."},
+        "before": {
+            "type": ["integer", "null"],
+            "description": "Of an end-of-day figure its value of the day before, to which the parts add.",
+        },
         "number": {"type": "integer", "description": "How many parts there are in all."},
         "transactions": _list_of({"type": "object"}),
         "blocks": _list_of({"type": "object"}),
+        "joined": _list_of({"type": "object"}),
         "warnings": _TEXTS,
     }
 )

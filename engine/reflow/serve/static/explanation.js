@@ -22,15 +22,27 @@ export function explanation(cell) {
   const shown = cell.transactions.length || cell.blocks.length;
   box.append(make("p", "", make("strong", "", `${cell.metric} on ${cell.day}: ${cell.published ?? "no value"}`)));
   box.append(make("p", "quiet", `${cell.definition} ${cell.number} in all`
-    + (shown < cell.number ? `, the ${shown} largest shown.` : ".")));
+    + (shown < cell.number ? `, the ${shown} largest shown.` : ".")
+    + (cell.before === null ? "" : ` The day before: ${amount(cell.before)}; change: ${amount(cell.change)}.`)));
   for (const warning of cell.warnings) box.append(make("p", "wrong", warning));
   for (const part of cell.transactions) box.append(transaction(part, amount));
   if (cell.blocks.length) box.append(blocks(cell.blocks, amount));
+  if (cell.joined.length) box.append(joined(cell, amount));
   return box;
 }
 
 function isAmount(cell) {
   return !/(Cnt|Byte)$/.test(cell.metric);
+}
+
+/** Accounts that became members that day, with what they held before it. */
+function joined(cell, amount) {
+  const box = make("div", "", make("h3", "", `Joined or left, ${cell.joined_number} in all`));
+  for (const part of cell.joined) {
+    box.append(make("div", "party", make("strong", "", amount(part.adds)), make("br"), make("code", "", part.address),
+      make("div", "quiet", part.reasons.map(reason).join("; "))));
+  }
+  return box;
 }
 
 function transaction(part, amount) {
