@@ -376,7 +376,7 @@ M, P, A, B, U = range(1, 6)
     ],
 )
 def test_roles(metric: str, senders: set[int], receivers: set[int]) -> None:
-    mixed = pay([(M, 100), (P, 50), (A, 1000)], [(A, 600), (B, 390), (M, 110), (U, 40)])
+    mixed = pay([(M, 100), (P, 50), (A, 1000)], [(A, 600), (B, 390), (M, 110), (U, 40), (9, 0)])
     economy = settled(
         on_day(0, coinbase((M, 5000))), on_day(0, pay([(M, 60)], [(P, 50)])), *clock_to(1), on_day(1, mixed)
     )
@@ -410,8 +410,14 @@ def test_accounts_that_join_and_leave(one_hop: Literal["within", "exact"]) -> No
             explain(ledger, labels, "SplyMiner1HopAllNtv", day_of(START) + timedelta(n), methodology=method)
             for n in (1, 2)
         )
-    for found in (second, third):
+        pools = explain(
+            ledger, labels, "SplyMiner0HopAllNtv", day_of(START) + timedelta(1), methodology=method
+        )
+    for found in (second, third, pools):
         agrees_with_cell(found, result)
+    [paid] = pools.parts
+    # P is a pool from the third day on
+    assert [p.role for p in (*paid.debits, *paid.credits)] == ["sender", "", ""]
     exact = one_hop == "exact"
     assert [(joined.account, joined.amount) for joined in second.joined] == [(U, 1000)]
     # U paid before M paid U: a member by the end of the day counts the whole day
@@ -424,7 +430,7 @@ def test_accounts_that_join_and_leave(one_hop: Literal["within", "exact"]) -> No
 
 
 def test_accounts_that_came_to_hold_something() -> None:
-    """The worked day: A fills U and V and is emptied by it, W passes on what it got, M keeps some."""
+    """A fills U and V and is emptied, W passes on what it got; U hands on all it has, which changes no number."""
     v, w = 6, 7
     blocks = [
         on_day(0, coinbase((M, 50), (A, 30))),
@@ -434,6 +440,7 @@ def test_accounts_that_came_to_hold_something() -> None:
             pay([(A, 30)], [(U, 10), (v, 20)]),
             pay([(M, 10)], [(w, 10)]),
             pay([(w, 10)], [(M, 10), (B, 0)]),
+            pay([(U, 10)], [(8, 10)]),
         ),
     ]
     labels = labels_of({})
