@@ -20,12 +20,12 @@ import pytest
 
 from figures import FIGURES, Figure
 from reflow.amounts import VALUES_PER_SAT
-from reflow.entities.clusters import Clusters
 from reflow.flows.catalog import catalog
 from reflow.flows.methodology import REFERENCE
-from reflow.flows.output import write
 from reflow.flows.recompute import Recomputation
 from reflow.ledger.ledger import Tip
+from reflow.owners.exchanges import Clusters
+from reflow.results.write import write
 
 DAYS: Final = 3653
 FIRST: Final = date(2012, 1, 1)
@@ -49,7 +49,7 @@ class Running:
     """The server as a user starts it."""
 
     def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "reflow.cli", "serve", str(folder), "--port", "0", "--json"]
+        command = [sys.executable, "-m", "reflow.cli.main", "serve", str(folder), "--port", "0", "--json"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         self.url = str(json.loads(self.process.stdout.readline())["url"])

@@ -13,15 +13,15 @@ import pytest
 
 from figures import Bench, Chain, add_figure, add_size, run_reflow
 from generate import CODES
-from reflow.blocks.batch import RawBatch
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.decode import decode
-from reflow.entities.clusters import find_exchange_accounts
-from reflow.entities.labels import SCHEMA, read_labels
+from reflow.blocks.source import RawBatch
 from reflow.flows.methodology import ALLOWED, Methodology
 from reflow.flows.recompute import recompute_each
 from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
+from reflow.owners.exchanges import find_exchange_accounts
+from reflow.owners.labels import SCHEMA, read_labels
 
 DECODE_BYTES = 64 << 20
 

@@ -33,7 +33,7 @@ from coins import (
 )
 from encode import put_script
 from hashing import merkle_root
-from reflow.blocks.undo import compact_size
+from reflow.blocks.undo_writer import compact_size
 from reflow.network import REGTEST
 from reflow.script import address_of
 from reflow.simulate.blockfiles import BlockFileWriter

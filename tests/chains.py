@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from plain_parser import sha256d
-from reflow.blocks.batch import RawBatch, byte_array
 from reflow.blocks.datadir import DatadirSource
+from reflow.blocks.source import RawBatch, byte_array
 from reflow.ledger.ingest import IngestResult, ingest
 from reflow.ledger.ledger import Ledger
 from reflow.simulate.blockfiles import write_chain

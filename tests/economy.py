@@ -13,11 +13,11 @@ import polars as pl
 import pyarrow as pa
 
 from reflow.amounts import VALUE_SCALE, VALUES_PER_SAT
-from reflow.entities.labels import SCHEMA, Labels
 from reflow.flows.recompute import Recomputation
 from reflow.ledger.ledger import Ledger
 from reflow.ledger.rows import SCHEMAS, LedgerRows
 from reflow.network import REGTEST
+from reflow.owners.labels import SCHEMA, Labels
 
 DAY = 86_400
 START = 20_000 * DAY

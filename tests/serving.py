@@ -18,8 +18,8 @@ from economy import coinbase, labels_of, ledger_of, on_day, settled
 from reflow.amounts import VALUE_SCALE, VALUES_PER_SAT
 from reflow.flows.catalog import catalog
 from reflow.flows.methodology import PRESETS
-from reflow.flows.output import write
 from reflow.flows.recompute import Recomputation, recompute
+from reflow.results.write import write
 from surroundings import ROOT
 
 START = date(2020, 1, 1)
@@ -140,7 +140,7 @@ def known_values(factor: int = 1) -> dict[str, Sequence[int | None]]:
 @contextmanager
 def serving(folder: Path, *options: object, **environment: str) -> Iterator[Server]:
     """Run `reflow serve` on a free port until the end of the block; it must then end by itself, without a complaint."""
-    command = [sys.executable, "-m", "reflow.cli", "serve", folder, "--port", 0, "--json", *options]
+    command = [sys.executable, "-m", "reflow.cli.main", "serve", folder, "--port", 0, "--json", *options]
     with subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.PIPE,

@@ -8,11 +8,11 @@ import pytest
 
 from generated import generate
 from reflow.blocks.datadir import DatadirSource
-from reflow.entities.labels import read_labels
 from reflow.flows.prices import read_prices
 from reflow.flows.recompute import recompute
 from reflow.ledger.ingest import ingest
 from reflow.ledger.ledger import Ledger
+from reflow.owners.labels import read_labels
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from chains import batch_of
 from plain_parser import account as plain_account
-from reflow.blocks.batch import byte_array
 from reflow.blocks.decode import decode
 from reflow.blocks.hashing import credit_accounts, debit_accounts
 from reflow.blocks.kernels import TRANSFER_COUNT, TRANSFER_VALUE
-from reflow.blocks.undo import Coin, compress_script, serialize_undo, sha256d
+from reflow.blocks.source import byte_array
+from reflow.blocks.undo_writer import Coin, compress_script, serialize_undo, sha256d
 from reflow.network import MAIN, REGTEST
 from reflow.script import account_of, account_script, address_of, describe, public_key_of, script_of
 from reflow.simulate.serialize import (

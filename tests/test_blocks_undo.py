@@ -3,7 +3,7 @@
 import coincurve
 import pytest
 
-from reflow.blocks.undo import (
+from reflow.blocks.undo_writer import (
     Coin,
     compress_amount,
     compress_script,

@@ -63,7 +63,7 @@ def test_version() -> None:
 
 def test_help_loads_no_heavy_library() -> None:
     heavy = ("numpy", "numba", "duckdb", "polars", "pyarrow", "networkx", "yaml", "rich", "embit")
-    code = f"import sys, reflow.cli; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, reflow.cli.main; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

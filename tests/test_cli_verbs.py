@@ -23,8 +23,8 @@ import pytest
 from command import run
 from reflow.flows.catalog import catalog
 from reflow.network import REGTEST
-from reflow.resources import folder
 from reflow.script import address_of
+from reflow.store.resources import folder
 
 PASSWORD = "s3cret-word"
 
@@ -422,7 +422,15 @@ def test_no_credentials_are_told_with_the_places_looked_at(tmp_path: Path) -> No
 def test_an_interrupt_is_one_line_and_status_130(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent_node:
         url = f"http://user:{PASSWORD}@127.0.0.1:{silent_node.getsockname()[1]}"
-        command = [sys.executable, "-m", "reflow.cli", "ingest", str(tmp_path / "l.duckdb"), "--rpc", url]
+        command = [
+            sys.executable,
+            "-m",
+            "reflow.cli.main",
+            "ingest",
+            str(tmp_path / "l.duckdb"),
+            "--rpc",
+            url,
+        ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             connection, _ = silent_node.accept()
             with connection:

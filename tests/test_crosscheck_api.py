@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from reflow.crosscheck import vendor_api
-from reflow.crosscheck.results import read_results
-from reflow.crosscheck.vendor_api import fetch_vendor
 from reflow.errors import VendorError
+from reflow.results.read import read_results
+from reflow.vendor import api as vendor_api
+from reflow.vendor.api import fetch_vendor
 from serving import known_values, results, serving
 from surroundings import ROOT, need
 

@@ -5,7 +5,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reflow.crosscheck.closing import Closing, close
+from reflow.crosscheck.subset_sum import Closing, close
 
 
 def test_a_single_amount_goes_before_two() -> None:

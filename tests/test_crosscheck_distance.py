@@ -7,11 +7,11 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reflow.crosscheck.aligned import Pairs, Tolerance
 from reflow.crosscheck.compare import Difference
-from reflow.crosscheck.distance import Distance, Score, measure, together
-from reflow.crosscheck.pairs import Pairs, Tolerance
-from reflow.crosscheck.ranking import Measured, alike, rank, single_changes, tied
 from reflow.flows.methodology import REFERENCE, Methodology
+from reflow.sweep.distance import Distance, Score, measure, together
+from reflow.sweep.ranking import Measured, alike, rank, single_changes, tied
 
 FIRST = date(2020, 1, 1)
 METRIC = "FlowInExNtv"

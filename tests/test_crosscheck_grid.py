@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from reflow.crosscheck.grid import changed, changes, grid_of, meaning, read_grid
 from reflow.errors import MethodologyError
 from reflow.flows.methodology import ALLOWED, REFERENCE, Methodology
+from reflow.sweep.grid import changed, changes, grid_of, meaning, read_grid
 
 
 def read(tmp_path: Path, text: str) -> list[Methodology]:

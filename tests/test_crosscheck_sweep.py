@@ -14,17 +14,17 @@ import pytest
 
 from economy import DAY, START, Block, coinbase, day_of, labels_of, ledger_of, on_day, pay, settled
 from reflow.amounts import VALUE_PLACES
-from reflow.crosscheck import sweep as module
-from reflow.crosscheck.grid import Grid, grid_of, read_grid
-from reflow.crosscheck.series import Table
-from reflow.crosscheck.sweep import SweepResult, sweep
-from reflow.crosscheck.sweep_output import changes_frame, facts, ranking_frame, scores_frame, write_sweep
-from reflow.crosscheck.vendor import Vendor, digest
 from reflow.errors import LedgerError, MethodologyError, VendorError
 from reflow.flows.methodology import ALLOWED, REFERENCE, Methodology
 from reflow.flows.prices import prices_of
 from reflow.flows.recompute import Recomputation, recompute, recompute_many
 from reflow.ledger.ledger import Ledger
+from reflow.sweep import sweep as module
+from reflow.sweep.grid import Grid, grid_of, read_grid
+from reflow.sweep.output import changes_frame, facts, ranking_frame, scores_frame, write_sweep
+from reflow.sweep.sweep import SweepResult, sweep
+from reflow.vendor.files import Vendor, digest
+from reflow.vendor.series import Table
 
 M, A, B, C = 1, 2, 3, 4
 ECONOMY = settled(

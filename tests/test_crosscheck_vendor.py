@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reflow.crosscheck.results import read_results
-from reflow.crosscheck.series import Binary, Table
-from reflow.crosscheck.vendor import digest, read_vendor, read_vendor_file
 from reflow.errors import ResultsError, VendorError
+from reflow.results.read import read_results
+from reflow.vendor.files import digest, read_vendor, read_vendor_file
+from reflow.vendor.series import Binary, Table
 
 DAY = date(2021, 2, 28)
 NEXT = date(2021, 3, 1)

@@ -7,8 +7,8 @@ import networkx as nx
 import pytest
 
 from economy import Block, coinbase, labels_of, ledger_of, on_day, pay
-from reflow.entities.cluster_report import ClusterReport, report_clusters
 from reflow.errors import LedgerError, OutputError
+from reflow.owners.cluster_report import ClusterReport, report_clusters
 
 A, B, C, D, E, M = 1, 2, 3, 4, 5, 6
 LABELS = labels_of({A: "AAA", B: "BBB"})

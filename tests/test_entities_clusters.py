@@ -3,8 +3,8 @@
 import pytest
 
 from economy import Posting, Transaction, coinbase, labels_of, ledger_of, on_day, pay
-from reflow.entities.clusters import find_exchange_accounts
-from reflow.tables import rows
+from reflow.owners.exchanges import find_exchange_accounts
+from reflow.store.duckdb import rows
 
 A, B, C, D = 1, 2, 3, 4
 LABELS = labels_of({A: "AAA"})

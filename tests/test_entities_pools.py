@@ -26,15 +26,15 @@ from economy import (
     pay,
     settled,
 )
-from reflow.entities.pool_files import PoolData, read_pools
-from reflow.entities.pools import PoolReport, find_miner_entities, report_pools
 from reflow.errors import LabelError, LedgerError, OutputError
 from reflow.flows.recompute import recompute
 from reflow.ledger.ledger import Ledger
 from reflow.network import MAIN, REGTEST
-from reflow.resources import folder
+from reflow.owners.pool_files import PoolData, read_pools
+from reflow.owners.pools import PoolReport, find_miner_entities, report_pools
 from reflow.script import address_of
-from reflow.tables import rows
+from reflow.store.duckdb import rows
+from reflow.store.resources import folder
 
 A, B, C, X, Y, U = range(1, 7)
 LABELS = labels_of({X: "AAA", Y: "BBB"})

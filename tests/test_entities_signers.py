@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from economies import Case, cases
 from economy import coinbase, labels_of, ledger_of, on_day, pay
 from reference_model import chain_of, is_coinjoin
-from reflow.entities import clusters, signers
-from reflow.entities.signers import CommonInputs, find_common_inputs
 from reflow.errors import OutputError
-from reflow.parallel import in_order
+from reflow.owners import exchanges as clusters
+from reflow.owners import signers
+from reflow.owners.signers import CommonInputs, find_common_inputs
 from reflow.progress import silent
-from reflow.spill import Arrays
-from reflow.tables import rows
+from reflow.store.duckdb import rows
+from reflow.store.parallel import in_order
+from reflow.store.spill import Arrays
 
 QUICK = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PLENTY = 1 << 30

@@ -20,7 +20,7 @@ from reflow.flows.catalog import (
     sums_of,
 )
 from reflow.ledger.kept_days import KEPT
-from reflow.resources import query
+from reflow.store.resources import query
 
 EIGHT = ["BFX", "BMX", "BNB", "BSP", "BTX", "GEM", "HUO", "KRK"]
 SEEDS = [

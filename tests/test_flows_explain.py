@@ -22,16 +22,16 @@ from chains import KEY, ingest_folder, simulation
 from economies import Case, cases, methodologies
 from economy import START, clock_to, coinbase, day_of, labels_of, ledger_of, on_day, pay, settled
 from plain_parser import account, parse_block, parse_undo
-from reflow.entities.labels import Labels, read_labels
 from reflow.errors import LedgerError, MetricError
+from reflow.explain.explain import explain, explain_cell, open_cells
+from reflow.explain.explanation import Explanation
 from reflow.flows.catalog import Metric, seeds
-from reflow.flows.explain import explain, explain_cell, open_cells
-from reflow.flows.explanation import Explanation
 from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.flows.prices import prices_of
 from reflow.flows.recompute import Recomputation, recompute
 from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
+from reflow.owners.labels import Labels, read_labels
 from reflow.script import address_of, describe
 from reflow.simulate.blockfiles import write_chain
 

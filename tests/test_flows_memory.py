@@ -17,7 +17,7 @@ from reflow.flows.methodology import Methodology
 from reflow.flows.recompute import recompute_many
 from reflow.ledger.ledger import DEFAULT_MEMORY, Ledger
 from reflow.network import REGTEST
-from reflow.tables import memory_for_arrays, memory_limit
+from reflow.store.duckdb import memory_for_arrays, memory_limit
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])

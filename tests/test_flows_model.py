@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 import reference_model
 from economies import Case, cases, methodologies
 from economy import START, day_of, labels_of, ledger_of
-from reflow.entities.clusters import find_exchange_accounts
 from reflow.flows.methodology import ALLOWED, REFERENCE, Methodology
 from reflow.flows.prices import prices_of
 from reflow.flows.recompute import Recomputation, recompute
-from reflow.tables import rows
+from reflow.owners.exchanges import find_exchange_accounts
+from reflow.store.duckdb import rows
 
 THOROUGH = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FIRST = day_of(START)

@@ -16,7 +16,6 @@ from reflow.amounts import plain
 from reflow.errors import LedgerError, OutputError
 from reflow.flows import sums
 from reflow.flows.methodology import REFERENCE, Methodology
-from reflow.flows.output import write
 from reflow.flows.prices import prices_of
 from reflow.flows.recompute import Recomputation, recompute
 from reflow.flows.values import divide
@@ -24,6 +23,7 @@ from reflow.ledger import days
 from reflow.ledger.kept_days import keep_days
 from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
+from reflow.results.write import write
 
 PRICES = prices_of({day_of(START) + timedelta(n): Decimal("0.1") / 3 for n in range(5)})
 LABELS = labels_of({2: "BFX", 3: "NEW"}, {9: "pool"})

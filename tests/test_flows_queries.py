@@ -5,14 +5,14 @@ import re
 import pytest
 import sqlglot
 
-from reflow.resources import folder
+from reflow.store.resources import folder, query, query_files
 
-QUERIES = sorted(path.stem for path in folder("queries").glob("*.sql") if path.stem != "schema")
+QUERIES = sorted(name for name in query_files() if name != "schema")
 
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_query(name: str) -> None:
-    text = (folder("queries") / f"{name}.sql").read_text(encoding="utf-8")
+    text = query(name)
     header = text.split("\n\n")[0]
     assert header.startswith(f"-- {name}: ")
     assert "-- Reads " in header
@@ -24,3 +24,16 @@ def test_query(name: str) -> None:
     assert tree is not None
     spark = tree.sql(dialect="spark", unsupported_level=sqlglot.ErrorLevel.RAISE)
     assert sqlglot.parse_one(spark, read="spark")
+
+
+def test_every_query_has_a_name_of_its_own() -> None:
+    files = [path for path in folder("queries").rglob("*.sql")]
+    assert len(query_files()) == len(files)
+    assert {path.parent.name for path in files} == {
+        "queries",
+        "ledger",
+        "owners",
+        "flows",
+        "explain",
+        "serve",
+    }

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from chains import KEY, content, ingest_folder, simulation, write_simulation
-from reflow.entities.labels import Labels, read_labels
 from reflow.files import write_csv
 from reflow.flows.methodology import PRESETS
-from reflow.flows.output import write
 from reflow.flows.prices import prices_of
 from reflow.flows.recompute import recompute_each
 from reflow.ledger.ledger import Ledger
 from reflow.ledger.verify import verify
 from reflow.network import REGTEST
+from reflow.owners.labels import Labels, read_labels
+from reflow.results.write import write
 from reflow.script import address_of
 
 

@@ -28,7 +28,7 @@ from reflow.ledger.ledger import Ledger
 from reflow.ledger.rows import LedgerRows
 from reflow.ledger.verify import verify
 from reflow.network import REGTEST
-from reflow.tables import rows
+from reflow.store.duckdb import rows
 
 THOROUGH = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -14,7 +14,7 @@ import pytest
 from chains import KEY, ingest_folder, simulation, write_simulation
 from plain_parser import account, parse_block, parse_undo
 from reflow.blocks.lookup import RpcLookup
-from reflow.blocks.undo import compress_script, expand_script
+from reflow.blocks.undo_writer import compress_script, expand_script
 from reflow.errors import SourceError
 from reflow.ledger.ledger import Ledger
 from reflow.ledger.scripts import Origin, Posting, Scripts, _look_up, find_scripts

@@ -45,7 +45,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_labels_queries_and_grids_travel_in_the_wheel(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     folders = ("grids", "labels", "queries")
-    here = [path for name in folders for path in sorted((ROOT / name).iterdir()) if path.is_file()]
+    here = [path for name in folders for path in sorted((ROOT / name).rglob("*")) if path.is_file()]
     assert len(here) > 20
     assert {f"reflow/{path.relative_to(ROOT)}" for path in here} <= names
     assert {"reflow/py.typed", "reflow/cli.py"} <= names

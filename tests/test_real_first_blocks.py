@@ -14,17 +14,17 @@ import pytest
 
 from chains import ingest_folder, unpack_first_blocks
 from command import run
-from reflow.crosscheck.sweep import sweep
-from reflow.crosscheck.vendor import read_vendor_file
-from reflow.entities.labels import check_labels, read_labels
-from reflow.entities.pool_files import read_pools
-from reflow.entities.pools import report_pools
 from reflow.flows.methodology import Methodology
-from reflow.flows.output import write
 from reflow.flows.recompute import recompute
 from reflow.ledger.ledger import Ledger
 from reflow.ledger.verify import verify
 from reflow.network import COIN, MAIN
+from reflow.owners.labels import check_labels, read_labels
+from reflow.owners.pool_files import read_pools
+from reflow.owners.pools import report_pools
+from reflow.results.write import write
+from reflow.sweep.sweep import sweep
+from reflow.vendor.files import read_vendor_file
 from vendor_2009 import assert_every_cell_is_the_vendors
 
 TIP = "0000000025c6b644f8add734be7e666fa4afa43ca0204d623a0c0b1fd2104c7a"

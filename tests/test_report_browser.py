@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from browser import Visit, visit
-from reflow.report.frames import read_frames
 from reflow.report.report import write_report
+from reflow.results.frames import read_frames
 from report_files import (
     EVIL,
     FIRST,

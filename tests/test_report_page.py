@@ -18,15 +18,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from command import run
-from reflow.entities.pools import PoolDay, PoolReport, PoolTotal
 from reflow.errors import OutputError, ResultsError
+from reflow.owners.pools import PoolDay, PoolReport, PoolTotal
 from reflow.report import report as reporting
 from reflow.report.evidence import gather
-from reflow.report.frames import read_frames
 from reflow.report.pictures import pictures, write_pictures
 from reflow.report.report import write_report
 from reflow.report.sections import shortly
 from reflow.report.theme import PAPER
+from reflow.results.frames import read_frames
 from report_files import DAYS, EVIL, METRICS, day, ours, vendor, write_crosscheck, write_run, write_sweep
 
 POOLS = PoolReport(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reflow.blocks.undo import sha256d
+from reflow.blocks.undo_writer import sha256d
 from reflow.network import REGTEST
 from reflow.simulate.blockfiles import BLOCK_CHUNK, UNDO_CHUNK, write_chain
 from reflow.simulate.chain import Block, Chain, Payee

@@ -8,7 +8,7 @@ from embit.script import Script
 from embit.transaction import SIGHASH
 from embit.transaction import Transaction as EmbitTransaction
 
-from reflow.blocks.undo import Coin, compact_size, sha256d
+from reflow.blocks.undo_writer import Coin, compact_size, sha256d
 from reflow.simulate import serialize as s
 from reflow.simulate.keys import KINDS, Address, Digests, sign_all
 

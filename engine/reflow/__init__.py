@@ -17,23 +17,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 __version__ = "0.1.0"
 
+STAGES: Final = (
+    *("store", "blocks", "ledger", "owners", "flows", "explain", "results"),
+    *("vendor", "crosscheck", "sweep", "report", "serve", "simulate", "cli"),
+)
+"""The rooms in their order: blocks are read, become a ledger, are given owners, flow, are explained, are written, are held
+against the vendor, are swept, reported, served. A room imports only those before it, and the modules beside them."""
+
 if TYPE_CHECKING:
     from reflow.blocks.datadir import DatadirSource as DatadirSource
     from reflow.blocks.rpc import RpcSource as RpcSource
     from reflow.crosscheck.check import cross_check as cross_check
     from reflow.crosscheck.compare import compare as compare
-    from reflow.crosscheck.grid import Grid as Grid
-    from reflow.crosscheck.grid import grid_of as grid_of
-    from reflow.crosscheck.grid import read_grid as read_grid
     from reflow.crosscheck.output import write_cross_check as write_cross_check
-    from reflow.crosscheck.results import read_results as read_results
-    from reflow.crosscheck.sweep import SweepResult as SweepResult
-    from reflow.crosscheck.sweep import sweep as sweep
-    from reflow.crosscheck.sweep_output import write_sweep as write_sweep
-    from reflow.crosscheck.vendor import read_vendor_file as read_vendor_file
-    from reflow.entities.labels import Labels as Labels
-    from reflow.entities.labels import check_labels as check_labels
-    from reflow.entities.labels import read_labels as read_labels
     from reflow.errors import BadBlockError as BadBlockError
     from reflow.errors import LabelError as LabelError
     from reflow.errors import LedgerError as LedgerError
@@ -45,9 +41,8 @@ if TYPE_CHECKING:
     from reflow.errors import ResultsError as ResultsError
     from reflow.errors import SourceError as SourceError
     from reflow.errors import VendorError as VendorError
-    from reflow.flows.explain import explain as explain
+    from reflow.explain.explain import explain as explain
     from reflow.flows.methodology import Methodology as Methodology
-    from reflow.flows.output import write as write
     from reflow.flows.prices import Prices as Prices
     from reflow.flows.prices import read_prices as read_prices
     from reflow.flows.recompute import Recomputation as Recomputation
@@ -59,19 +54,31 @@ if TYPE_CHECKING:
     from reflow.ledger.verify import verify as verify
     from reflow.network import NETWORKS as NETWORKS
     from reflow.network import Network as Network
+    from reflow.owners.labels import Labels as Labels
+    from reflow.owners.labels import check_labels as check_labels
+    from reflow.owners.labels import read_labels as read_labels
+    from reflow.results.read import read_results as read_results
+    from reflow.results.write import write as write
+    from reflow.sweep.grid import Grid as Grid
+    from reflow.sweep.grid import grid_of as grid_of
+    from reflow.sweep.grid import read_grid as read_grid
+    from reflow.sweep.output import write_sweep as write_sweep
+    from reflow.sweep.sweep import SweepResult as SweepResult
+    from reflow.sweep.sweep import sweep as sweep
+    from reflow.vendor.files import read_vendor_file as read_vendor_file
 
 _HOMES: Final = {
     "reflow.blocks.datadir": ("DatadirSource",),
     "reflow.blocks.rpc": ("RpcSource",),
     "reflow.crosscheck.check": ("cross_check",),
     "reflow.crosscheck.compare": ("compare",),
-    "reflow.crosscheck.grid": ("Grid", "grid_of", "read_grid"),
+    "reflow.sweep.grid": ("Grid", "grid_of", "read_grid"),
     "reflow.crosscheck.output": ("write_cross_check",),
-    "reflow.crosscheck.results": ("read_results",),
-    "reflow.crosscheck.sweep": ("SweepResult", "sweep"),
-    "reflow.crosscheck.sweep_output": ("write_sweep",),
-    "reflow.crosscheck.vendor": ("read_vendor_file",),
-    "reflow.entities.labels": ("Labels", "check_labels", "read_labels"),
+    "reflow.results.read": ("read_results",),
+    "reflow.sweep.sweep": ("SweepResult", "sweep"),
+    "reflow.sweep.output": ("write_sweep",),
+    "reflow.vendor.files": ("read_vendor_file",),
+    "reflow.owners.labels": ("Labels", "check_labels", "read_labels"),
     "reflow.errors": (
         "BadBlockError",
         "LabelError",
@@ -85,9 +92,9 @@ _HOMES: Final = {
         "SourceError",
         "VendorError",
     ),
-    "reflow.flows.explain": ("explain",),
+    "reflow.explain.explain": ("explain",),
     "reflow.flows.methodology": ("Methodology",),
-    "reflow.flows.output": ("write",),
+    "reflow.results.write": ("write",),
     "reflow.flows.prices": ("Prices", "read_prices"),
     "reflow.flows.recompute": ("Recomputation", "recompute", "recompute_each", "recompute_many"),
     "reflow.ledger.ingest": ("ingest",),

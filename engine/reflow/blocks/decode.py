@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reflow.blocks import hashing, kernels
-from reflow.blocks.batch import RawBatch, bounds_of
+from reflow.blocks.source import RawBatch, bounds_of
 from reflow.errors import BadBlockError
 from reflow.network import Network
 

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reflow.blocks import kernels
-from reflow.blocks.batch import byte_array
 from reflow.blocks.blkfiles import find_blocks_folder, read_block
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.decode import Layout, input_counts, lay_out_block
 from reflow.blocks.headers import Header
 from reflow.blocks.revfiles import RevFile, read_rev_file, undo_counts
 from reflow.blocks.rpc import RpcSource
-from reflow.blocks.undo import expand_script, sha256d
+from reflow.blocks.source import byte_array
+from reflow.blocks.undo_writer import expand_script, sha256d
 from reflow.errors import SourceError
 from reflow.network import Network
 

@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from reflow.blocks.batch import byte_array
 from reflow.blocks.blkfiles import BlocksFolder, read_block
 from reflow.blocks.decode import input_counts
 from reflow.blocks.headers import Header, HeaderTree
 from reflow.blocks.revfiles import RevFile, read_rev_file, settle_siblings
+from reflow.blocks.source import byte_array
 
 _FILES_IN_MEMORY: Final = 8
 """Rev files kept: blocks of neighbouring heights lie in neighbouring files."""

@@ -12,13 +12,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from reflow.blocks.batch import byte_array
 from reflow.blocks.blkfiles import BlocksFolder
 from reflow.blocks.hashing import differ
 from reflow.blocks.headers import Header
 from reflow.blocks.kernels import compact, unxor, walk_coin
 from reflow.blocks.memory import copy_bytes
 from reflow.blocks.sha256 import WORDS, hash_again, hash_messages, pad, padded
+from reflow.blocks.source import byte_array
 from reflow.errors import SourceError
 
 _FRAME: Final = 8

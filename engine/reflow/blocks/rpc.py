@@ -20,9 +20,9 @@ import numpy as np
 from bitcoinrpc.authproxy import AuthServiceProxy, JSONRPCException
 from numpy.typing import NDArray
 
-from reflow.blocks.batch import ChainEnd, RawBatch, bounds_of, byte_array
 from reflow.blocks.hashing import hash_headers
-from reflow.blocks.undo import Coin, compact_size, serialize_undo
+from reflow.blocks.source import ChainEnd, RawBatch, bounds_of, byte_array
+from reflow.blocks.undo_writer import Coin, compact_size, serialize_undo
 from reflow.errors import SourceError
 from reflow.network import COIN, NETWORKS, Network
 

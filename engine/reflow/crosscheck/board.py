@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from reflow.crosscheck.compare import EXACTLY, Difference, Tolerance, differences
-from reflow.crosscheck.series import Table
 from reflow.flows.catalog import EX, INCL, Metric, find
+from reflow.vendor.series import Table
 
 
 class Board(NamedTuple):

@@ -11,17 +11,17 @@ from reflow.crosscheck.compare import EXACTLY, Comparison, Tolerance, compare, i
 from reflow.crosscheck.coverage import Coverage, coverage, coverage_over_time
 from reflow.crosscheck.drill import Drilled, control_metrics, drill, other_clock
 from reflow.crosscheck.findings import Finding
-from reflow.crosscheck.layers import Diagnosis, diagnose
-from reflow.crosscheck.results import Results
-from reflow.crosscheck.series import Table
-from reflow.crosscheck.vendor import Vendor
+from reflow.crosscheck.verdict import Diagnosis, diagnose
 from reflow.crosscheck.worst import Worst, worst_days
-from reflow.entities.labels import read_labels
 from reflow.errors import ResultsError, VendorError
-from reflow.flows.explain import Cells, open_cells
+from reflow.explain.explain import Cells, open_cells
 from reflow.flows.methodology import ALLOWED, Methodology
 from reflow.ledger.ledger import Ledger
+from reflow.owners.labels import read_labels
 from reflow.progress import Progress, silent
+from reflow.results.read import Results
+from reflow.vendor.files import Vendor
+from reflow.vendor.series import Table
 
 WORST: Final = 5
 """Worst days told of each layer."""

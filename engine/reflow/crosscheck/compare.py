@@ -9,7 +9,7 @@ from decimal import Decimal
 from math import fsum
 from typing import Final, Literal, NamedTuple
 
-from reflow.crosscheck.pairs import (
+from reflow.crosscheck.aligned import (
     Pairs,
     Tolerance,
     align,
@@ -20,8 +20,8 @@ from reflow.crosscheck.pairs import (
     quotient,
     tolerable,
 )
-from reflow.crosscheck.series import EXACT, Series, Table, decimals
 from reflow.flows.catalog import Layer, find
+from reflow.vendor.series import EXACT, Series, Table, decimals
 
 __all__ = [
     "EXACTLY",

@@ -6,12 +6,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from reflow.crosscheck.aligned import quotient
 from reflow.crosscheck.board import Board
 from reflow.crosscheck.compare import Difference
 from reflow.crosscheck.flow_faults import native
-from reflow.crosscheck.pairs import quotient
-from reflow.crosscheck.series import EXACT
 from reflow.flows.catalog import EX, INCL
+from reflow.vendor.series import EXACT
 
 WEEKS_UP_TO: Final = 180
 """Days of comparison up to which a period is a week from Monday; else a calendar month."""

@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reflow.amounts import SAT_PLACES, VALUE_PLACES, plain
-from reflow.crosscheck.closing import Closing, close
-from reflow.crosscheck.series import EXACT, Table
+from reflow.crosscheck.subset_sum import Closing, close
 from reflow.crosscheck.worst import Worst
 from reflow.errors import MetricError
+from reflow.explain.explain import Cells, block_amounts, block_parts, explain_cell, parts_of
+from reflow.explain.parts import Contributions
 from reflow.flows.catalog import EX, Metric, control, find
-from reflow.flows.contributions import Contributions
-from reflow.flows.explain import Cells, block_amounts, block_parts, explain_cell, parts_of
 from reflow.flows.methodology import Clock
 from reflow.flows.values import control_series, metric_values
 from reflow.ledger.days import Blocks, read_blocks
-from reflow.resources import query
-from reflow.tables import rows
+from reflow.store.duckdb import rows
+from reflow.store.resources import query
+from reflow.vendor.series import EXACT, Table
 
 CANDIDATES: Final = 2_000
 """Largest payments to accounts of no exchange among which a gap is looked for."""

@@ -15,8 +15,8 @@ from reflow.crosscheck.board import Board
 from reflow.crosscheck.compare import Difference
 from reflow.crosscheck.findings import Finding, listed, percent, plural
 from reflow.crosscheck.ledger_faults import unit_fault
-from reflow.crosscheck.series import EXACT
 from reflow.flows.catalog import EX, INCL, Layer, Metric, find
+from reflow.vendor.series import EXACT
 
 SINGLE_DAYS: Final = 3
 """So many days off, at most, are single days; more show what holds for long ..."""

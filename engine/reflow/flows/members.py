@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from reflow.flows import kernels
 from reflow.flows.kernels import NEVER, Ints, Longs, Numbers, Shorts, Words
-from reflow.resources import query
-from reflow.tables import batches, count
+from reflow.store.duckdb import batches, count
+from reflow.store.resources import query
 
 _BYTES: Final = 46
 _BYTES_PER_RULE: Final = 8

@@ -17,7 +17,7 @@ from reflow.flows.kernels import Ints, Longs, Numbers, Shorts
 from reflow.flows.members import Members, MembersOf
 from reflow.flows.methodology import Methodology
 from reflow.ledger.days import Range
-from reflow.resources import query
+from reflow.store.resources import query
 
 _BATCH: Final = 500_000
 

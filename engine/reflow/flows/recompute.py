@@ -10,9 +10,6 @@ from typing import Final, NamedTuple
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from reflow.entities.clusters import Clusters, find_exchange_accounts
-from reflow.entities.hops import find_mining_accounts
-from reflow.entities.labels import Labels
 from reflow.errors import LedgerError
 from reflow.flows.catalog import Metric, catalog, chosen_exchanges, select
 from reflow.flows.methodology import REFERENCE, Methodology
@@ -23,9 +20,12 @@ from reflow.flows.values import Series, Valuation, Values, control_series
 from reflow.ledger.days import Blocks, read_blocks
 from reflow.ledger.kept_days import read_figures
 from reflow.ledger.ledger import Ledger, Tip, raise_if_storage_failed
+from reflow.owners.exchanges import Clusters, find_exchange_accounts
+from reflow.owners.labels import Labels
+from reflow.owners.miners import find_mining_accounts
 from reflow.progress import Progress, silent
-from reflow.resources import query
-from reflow.tables import keep
+from reflow.store.duckdb import keep
+from reflow.store.resources import query
 
 NO_PRICES: Final = prices_of({})
 

@@ -30,10 +30,10 @@ from reflow.flows.postings import (
 )
 from reflow.flows.values import Series
 from reflow.ledger.days import RANGE_BYTES, Blocks, Range, whole_day_ranges
-from reflow.parallel import in_order
 from reflow.progress import Progress, silent
-from reflow.resources import query
-from reflow.tables import count, memory_for_arrays, rows
+from reflow.store.duckdb import count, memory_for_arrays, rows
+from reflow.store.parallel import in_order
+from reflow.store.resources import query
 
 _WORKERS: Final = 4
 """Ranges worked on at once, at most; each has its rows in memory."""

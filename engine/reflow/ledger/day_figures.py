@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from reflow.ledger import day_kernels
 from reflow.ledger.day_kernels import Slots
 from reflow.ledger.days import Longs, Range
-from reflow.parallel import in_order
-from reflow.resources import query
+from reflow.store.parallel import in_order
+from reflow.store.resources import query
 
 _BATCH: Final = 500_000
 _SMALLEST: Final = 1 << 12

@@ -9,8 +9,8 @@ from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from reflow.clock import Clock
-from reflow.resources import query
-from reflow.tables import columns
+from reflow.store.duckdb import columns
+from reflow.store.resources import query
 
 Longs = NDArray[np.int64]
 Ints = NDArray[np.int32]

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 import duckdb
 
-from reflow.blocks.batch import BlockSource, RawBatch
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.decode import DecodedBatch, decode
+from reflow.blocks.source import BlockSource, RawBatch
 from reflow.clock import CLOCKS
 from reflow.errors import LedgerError, ReflowError
 from reflow.ledger.assemble import Assembler, concat

@@ -18,8 +18,8 @@ from reflow.clock import Clock
 from reflow.ledger.day_figures import DayChanges, DayFigures, FullError, Holdings, read_days, read_range
 from reflow.ledger.days import RANGE_BYTES, Blocks, Longs, Range, cuts, read_blocks, whole_day_ranges
 from reflow.progress import Progress, silent
-from reflow.resources import query
-from reflow.tables import batches, count, memory_for_arrays, rows
+from reflow.store.duckdb import batches, count, memory_for_arrays, rows
+from reflow.store.resources import query
 
 KEPT: Final = DayFigures._fields[1:]
 """The names of the figures, which are those of the daily sums in the catalogue."""

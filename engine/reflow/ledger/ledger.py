@@ -16,8 +16,8 @@ from reflow.errors import LedgerError
 from reflow.ledger.kept_days import take_back_days
 from reflow.ledger.rows import LedgerRows
 from reflow.network import NETWORKS, Network
-from reflow.resources import query
-from reflow.tables import memory_limit
+from reflow.store.duckdb import memory_limit
+from reflow.store.resources import query
 
 SCHEMA_VERSION: Final = 2
 """Version of queries/schema.sql and of what its columns mean; a ledger with any other is refused.

@@ -8,7 +8,7 @@ from reflow.blocks.blkfiles import FileState
 from reflow.blocks.datadir import Scan
 from reflow.blocks.headers import Header
 from reflow.ledger.ledger import Ledger
-from reflow.resources import query
+from reflow.store.resources import query
 
 REORG_WINDOW: Final = 2016
 """Headers this far below the ledger's tip are still loaded: a deeper reorg makes the files be scanned anew."""

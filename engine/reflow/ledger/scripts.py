@@ -16,8 +16,8 @@ from reflow.blocks.headers import Header
 from reflow.blocks.lookup import FileLookup, Found, Lookup, RpcLookup, scripts_at
 from reflow.errors import SourceError
 from reflow.ledger.ledger import Ledger
-from reflow.resources import query
 from reflow.script import account_of, account_script, public_key_of
+from reflow.store.resources import query
 
 _P2PKH: Final = b"\x76\xa9\x14"
 

@@ -23,8 +23,8 @@ from reflow.ledger.verify_columns import Longs
 from reflow.ledger.verify_rows import Counted, count_rows
 from reflow.ledger.verify_scripts import check_scripts
 from reflow.progress import Progress, silent
-from reflow.resources import query
-from reflow.tables import rows
+from reflow.store.duckdb import rows
+from reflow.store.resources import query
 
 CHUNK: Final = 10_000
 """Heights whose blocks have a digest together: from one multiple of this to the next."""

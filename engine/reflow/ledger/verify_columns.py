@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from reflow.ledger.faults import Faults
-from reflow.resources import query
+from reflow.store.resources import query
 
 Longs = NDArray[np.int64]
 

@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from reflow.blocks.batch import bounds_of
+from reflow.blocks.source import bounds_of
 from reflow.ledger import verify_kernels as kernels
 from reflow.ledger.faults import KEPT, Fault, Faults
 from reflow.ledger.fingerprint import header_prints

@@ -7,8 +7,8 @@ import numpy as np
 
 from reflow.ledger.faults import Fault, Faults
 from reflow.ledger.verify_columns import Longs, longs
-from reflow.resources import query
 from reflow.script import account_of
+from reflow.store.resources import query
 
 
 def check_scripts(

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from reflow.amounts import plain
-from reflow.entities.pools import PoolReport
 from reflow.flows.catalog import find
+from reflow.owners.pools import PoolReport
 from reflow.report.figures import percent
-from reflow.report.frames import Frames
+from reflow.results.frames import Frames
 
 _SHOWN: Final = 3
 """Accounts told on each side of a transaction."""

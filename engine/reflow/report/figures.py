@@ -9,8 +9,8 @@ import polars as pl
 from reflow.flows.catalog import Metric, catalog
 from reflow.report.bins import binned, step_of
 from reflow.report.charts import Spec, heat_chart
-from reflow.report.frames import Frames
 from reflow.report.theme import Palette
+from reflow.results.frames import Frames
 
 Kind = Literal["stack", "cells", "bars"]
 Cell = str | int | None

@@ -4,14 +4,14 @@ from typing import Final
 
 import polars as pl
 
-from reflow.entities.pools import PoolReport, shown
+from reflow.owners.pools import PoolReport, shown
 from reflow.report.bins import binned, step_of
 from reflow.report.charts import stack_chart
 from reflow.report.evidence import Evidence
 from reflow.report.figures import Cell, Figure, label_coverage, where_they_differ
-from reflow.report.frames import Frames
 from reflow.report.sweep import ranking
 from reflow.report.theme import CATEGORIES
+from reflow.results.frames import Frames
 
 _NOTE: Final = (
     "Share of the blocks of each pool, told by payout addresses and coinbase tags; numbers are blocks."

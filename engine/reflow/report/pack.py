@@ -5,7 +5,7 @@ import zlib
 
 import polars as pl
 
-from reflow.report.frames import Frames
+from reflow.results.frames import Frames
 
 
 def text(column: str) -> pl.Expr:

@@ -17,7 +17,6 @@ from reflow.flows.catalog import Metric
 from reflow.report.charts import difference_chart, metric_chart, stack_chart
 from reflow.report.evidence import Evidence
 from reflow.report.figures import Figure, metrics_of, milliseconds
-from reflow.report.frames import Frames
 from reflow.report.gallery import all_figures
 from reflow.report.pack import pack, series
 from reflow.report.sections import LAYERS, compared, inputs, matrix, number, shortly, spaced, worst_days
@@ -25,6 +24,7 @@ from reflow.report.stacks import stacks, strongest
 from reflow.report.sweep import sweep_tables
 from reflow.report.theme import PAGE, config
 from reflow.report.verdict import verdict
+from reflow.results.frames import Frames
 
 _FONT: Final = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
 _MANY: Final = 40

@@ -15,10 +15,10 @@ from reflow.report.bins import binned, step_of
 from reflow.report.charts import Spec, difference_chart, metric_chart, stack_chart
 from reflow.report.evidence import Evidence
 from reflow.report.figures import metrics_of, milliseconds
-from reflow.report.frames import Frames
 from reflow.report.gallery import all_figures
 from reflow.report.stacks import stacks, strongest
 from reflow.report.theme import OTHERS, PAPER, config
+from reflow.results.frames import Frames
 
 _FONT: Final = "Liberation Sans"
 """Comes with vl-convert, so pictures do not depend on the fonts of a machine."""

@@ -4,11 +4,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from reflow.entities.pools import PoolReport
 from reflow.errors import OutputError
 from reflow.files import write_together
+from reflow.owners.pools import PoolReport
 from reflow.progress import Progress, silent
-from reflow.report.frames import Frames
+from reflow.results.frames import Frames
 
 _LIBRARIES: Final = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-convert-python"}
 

@@ -11,11 +11,11 @@ from typing import Any, Final
 import polars as pl
 
 from reflow.amounts import SCALE, plain
-from reflow.entities.pools import shown
 from reflow.flows.values import divide
+from reflow.owners.pools import shown
 from reflow.report.evidence import Evidence
 from reflow.report.figures import percent
-from reflow.report.frames import Frames
+from reflow.results.frames import Frames
 
 LAYERS: Final = {1: "Ledger: control metrics", 2: "Labels: exchange flows", 3: "Definition: miner flows"}
 _EXCHANGES: Final = 8

@@ -7,8 +7,8 @@ import polars as pl
 
 from reflow.flows.catalog import EX, INCL, Metric
 from reflow.report.figures import metrics_of
-from reflow.report.frames import Frames
 from reflow.report.theme import CATEGORIES
+from reflow.results.frames import Frames
 
 FLOWS: Final = (
     ("FlowMiner", "Out", 1, "Miners to exchanges, within one hop"),

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from reflow.report.charts import bar_chart
 from reflow.report.figures import Figure
-from reflow.report.frames import Frames
+from reflow.results.frames import Frames
 
 _MOST: Final = 24
 """Methodologies in the chart; the table has all."""

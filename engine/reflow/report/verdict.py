@@ -3,7 +3,7 @@
 import shlex
 from typing import Any, Final, Literal, NamedTuple
 
-from reflow.report.frames import Frames
+from reflow.results.frames import Frames
 
 State = Literal["pass", "fail", "none"]
 

@@ -12,8 +12,8 @@ from reflow.serve.call import COMMON, Call, Endpoint
 from reflow.serve.problem import Problem, bad_parameter, not_supported
 
 if TYPE_CHECKING:  # what reads a ledger takes a second to load; most servers need none
-    from reflow.entities.labels import Labels
     from reflow.ledger.ledger import Ledger
+    from reflow.owners.labels import Labels
 
 
 class Sources(NamedTuple):
@@ -62,7 +62,7 @@ class Explainer:
         return of_json(told, pretty=call.values["pretty"])
 
     def _explain(self, sources: Sources, call: Call, metric: str, day: date) -> dict[str, Any]:
-        from reflow.flows.explain import explain
+        from reflow.explain.explain import explain
         from reflow.ledger.ledger import Ledger
 
         assert call.snapshot.run is not None
@@ -84,7 +84,7 @@ class Explainer:
 
     def _read_labels(self, sources: Sources, ledger: "Ledger") -> "Labels":
         """The labels, read again only when a file has changed."""
-        from reflow.entities.labels import label_files, read_labels
+        from reflow.owners.labels import label_files, read_labels
 
         files = [path for name in sources.labels for path in label_files(name, ledger.network)]
         state = ledger.network.name, tuple(path.stat().st_mtime_ns for path in files if path.exists())

@@ -13,12 +13,12 @@ from typing import Final, NamedTuple
 import duckdb
 import pyarrow.parquet as pq
 
-from reflow.crosscheck.results import read_run
 from reflow.errors import ReflowError, ResultsError
 from reflow.flows.methodology import REFERENCE
+from reflow.results.read import read_run
 from reflow.serve.problem import not_supported
 from reflow.serve.snapshot import Snapshot
-from reflow.serve.vendor_file import write_vendor
+from reflow.vendor.keep import write_vendor
 
 VENDOR: Final = "vendor"
 """The name under which the vendor's own series are served."""

@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from reflow.resources import query
-from reflow.tables import rows
+from reflow.store.duckdb import rows
+from reflow.store.resources import query
 
 _MEMORY: Final = "512MB"
 """What the database of one snapshot may take; it has no more to hold than the rows of a few answers."""

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from reflow.blocks.undo import Coin
+from reflow.blocks.undo_writer import Coin
 from reflow.simulate.keys import Address
 from reflow.simulate.serialize import Prevout
 

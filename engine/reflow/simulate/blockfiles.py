@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from reflow.blocks.undo import undo_checksum
+from reflow.blocks.undo_writer import undo_checksum
 from reflow.network import REGTEST
 from reflow.simulate.chain import Block
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Self
 
-from reflow.blocks.undo import Coin, serialize_undo, sha256d
+from reflow.blocks.undo_writer import Coin, serialize_undo, sha256d
 from reflow.network import REGTEST
 from reflow.simulate.serialize import (
     NO_TXID,

@@ -10,23 +10,23 @@ from typing import Final, NamedTuple
 from reflow.blocks.datadir import DatadirSource
 from reflow.crosscheck.check import CrossCheck, Settings, cross_check
 from reflow.crosscheck.output import write_cross_check
-from reflow.crosscheck.results import read_results
-from reflow.crosscheck.vendor import read_vendor_file
-from reflow.entities.labels import read_labels
 from reflow.errors import OutputError
-from reflow.flows.explain import open_cells
-from reflow.flows.output import write
+from reflow.explain.explain import open_cells
 from reflow.flows.prices import read_prices
 from reflow.flows.recompute import recompute
 from reflow.ledger.ingest import IngestProgress, IngestResult, ingest
 from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
+from reflow.owners.labels import read_labels
 from reflow.progress import Progress, silent
+from reflow.results.read import read_results
+from reflow.results.write import write
 from reflow.script import address_of
 from reflow.simulate.blockfiles import write_chain
 from reflow.simulate.books import Row
 from reflow.simulate.economy import Simulation, simulate
 from reflow.simulate.market import EXCHANGES
+from reflow.vendor.files import read_vendor_file
 
 XOR_KEY: Final = bytes.fromhex("9d3f5c07b2a8416e")
 FILE_SIZE: Final = 1_000_000

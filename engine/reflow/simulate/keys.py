@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import coincurve
 from embit.hashes import hash160, tagged_hash
 
-from reflow.blocks.undo import Coin, compact_size, sha256d
+from reflow.blocks.undo_writer import Coin, compact_size, sha256d
 from reflow.simulate.serialize import (
     Input,
     Transaction,

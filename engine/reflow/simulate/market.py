@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from reflow.blocks.undo import Coin
+from reflow.blocks.undo_writer import Coin
 from reflow.simulate.actors import Exchange, Money, Owner, World
 from reflow.simulate.books import BlockEntry, Books, Entry, Transfer
 from reflow.simulate.chain import COINBASE_MATURITY, Chain, Payee, Payment

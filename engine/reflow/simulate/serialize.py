@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from reflow.blocks.undo import compact_size, sha256d
+from reflow.blocks.undo_writer import compact_size, sha256d
 
 FINAL_SEQUENCE: Final = 0xFFFFFFFF
 NO_TXID: Final = bytes(32)

@@ -1,1 +1,0 @@
-"""Who owns an account: labels, the common-input closure, mining entities by hop."""

@@ -1,0 +1,1 @@
+"""A cell taken apart: transactions, accounts, owners and reasons, payment graphs."""

@@ -1,0 +1,163 @@
+"""What changed that day in an end-of-day figure: balances of exchanges and miners, accounts that hold something.
+
+What a figure is at the end of the day, and what it was the day before, come from recompute's own passes over the ledger
+up to that day. What each transaction changed is added up here over the accounts that the day debits or credits, none
+else; both must agree.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from reflow.explain.parts import Change, Contributions, Turns, raise_if_parts_differ
+from reflow.flows.catalog import Metric
+from reflow.flows.kernels import Bools, Ints, Longs
+from reflow.flows.methodology import Methodology
+from reflow.flows.postings import rule_of
+from reflow.flows.sums import sum_flows
+from reflow.flows.values import Series, metric_values
+from reflow.ledger.days import Blocks
+from reflow.ledger.kept_days import read_figures
+from reflow.progress import Progress, silent
+from reflow.store.duckdb import batches, columns, keep, rows
+from reflow.store.resources import query
+
+_NEVER: Final = np.iinfo(np.int64).max
+_HOLDERS: Final = "holders"
+
+
+class _Parts(NamedTuple):
+    """What changed a figure, sat or numbers."""
+
+    of_tx: dict[int, int]
+    joined: dict[int, int]
+    turns: Turns | None
+
+
+def day_changes(
+    con: DuckDBPyConnection,
+    blocks: Blocks,
+    day: int,
+    metric: Metric,
+    methodology: Methodology,
+    exchanges: Sequence[str],
+    usd: dict[date, Decimal],
+    *,
+    progress: Progress = silent,
+) -> Contributions:
+    """Take apart what changed `metric`, AdrBalCnt or a balance of exchanges or miners, on the day with number `day`.
+
+    `con` has the temporary tables of `find_exchange_accounts` and `find_mining_accounts`, and `payout` with the one
+    rule of `methodology`.
+    """
+    key = metric.sums, metric.entity
+    series = _until(con, blocks, day, metric, methodology, exchanges, progress)
+    if key not in series:  # no label, so nothing is known
+        return Contributions({}, None, Change(None, {}, None))
+    now = series[key][day]
+    before = series[key][day - 1] if day else 0
+    found = _parts(con, blocks, day, metric, methodology)
+    raise_if_parts_differ(metric, sum(found.of_tx.values()) + sum(found.joined.values()), now - before)
+    [value] = metric_values(metric, {key: [now]}, [blocks.days()[day]], usd)
+    return Contributions(found.of_tx, value, Change(before, found.joined, found.turns))
+
+
+def _until(
+    con: DuckDBPyConnection,
+    blocks: Blocks,
+    day: int,
+    metric: Metric,
+    methodology: Methodology,
+    exchanges: Sequence[str],
+    progress: Progress,
+) -> Series:
+    """The daily sums as recompute has them, up to the day."""
+    until = blocks._replace(day_count=day + 1, day=np.minimum(blocks.day, day + 1).astype(np.int32))
+    if metric.sums == _HOLDERS:
+        figures = read_figures(con, until, methodology.clock, progress=progress)
+        return {(_HOLDERS, ""): figures[_HOLDERS]}
+    [series] = sum_flows(con, until, exchanges, [methodology], [rule_of(methodology)], progress=progress)
+    return series
+
+
+def _parts(
+    con: DuckDBPyConnection, blocks: Blocks, day: int, metric: Metric, methodology: Methodology
+) -> _Parts:
+    _keep_runs(con, "account_change", "account_changes", blocks, blocks.day == day)
+    if metric.sums == _HOLDERS:
+        keep(con, "wanted_account", "SELECT DISTINCT account FROM account_change")
+        _keep_runs(con, "earlier_balance", "wanted_balances", blocks, blocks.day < day)
+        turns = Turns(**columns(con, query("balance_turns")))
+        return _Parts(turns.of_tx(), {}, turns)
+    joined: dict[int, int] = {}
+    if metric.hop is None:
+        keep(con, "member", query("accounts_of_exchange"), {"entity": metric.entity})
+    else:
+        joined = _mining_members(con, blocks, day, metric.hop, methodology)
+    changed = rows(con, query("member_changes"))
+    return _Parts({row["tx"]: int(row["value"]) for row in changed}, joined, None)
+
+
+def _mining_members(
+    con: DuckDBPyConnection, blocks: Blocks, day: int, hop: int, methodology: Methodology
+) -> dict[int, int]:
+    """Keep `member`: the accounts of the day that are mining accounts at its end.
+
+    Gives what those that became one that day held before it, below 0 for those that ceased to be one (`exact` lets an
+    account go when a coinbase pays it). A coinbase or a payout of the day made them so: they are among its accounts.
+    """
+    always = methodology.exchange_accounts_as_miners == "always"
+    parameters: dict[str, object] = {"never": _NEVER, "exchanges": always}
+    found = columns(con, query("changed_mining_accounts"), parameters)
+    ever = methodology.membership == "ever"
+    since0, since1 = (_days_since(blocks, found[name], ever) for name in ("since0", "since1"))
+
+    def members(last: int) -> Bools:
+        hop0, paid = since0 <= last, since1 <= last
+        if hop == 0:
+            return hop0
+        return paid & ~hop0 if methodology.one_hop == "exact" else paid | hop0
+
+    now, before = members(day), members(day - 1)
+    _keep_accounts(con, "member", found["account"][now])
+    _keep_accounts(con, "wanted_account", found["account"][now != before])
+    _keep_runs(con, "earlier_balance", "wanted_balances", blocks, blocks.day < day)
+    left = set(found["account"][before & ~now].tolist())
+    joined: dict[int, int] = {}
+    for account, value in _integers(con, "SELECT account, value FROM earlier_balance ORDER BY account"):
+        joined[account] = joined.get(account, 0) + (-value if account in left else value)
+    return {account: sat for account, sat in joined.items() if sat}
+
+
+def _integers(con: DuckDBPyConnection, sql: str) -> Iterator[tuple[int, ...]]:
+    """The rows of an answer of integers, however many there are."""
+    for batch in batches(con, sql):
+        yield from zip(*(column.tolist() for column in batch), strict=True)
+
+
+def _days_since(blocks: Blocks, since: Longs, ever: bool) -> Ints:
+    """The day from which on each account is a member: days on their own, which a header clock may turn round."""
+    known = since != _NEVER
+    days = np.zeros(len(since), np.int32) if ever else blocks.day_of_tx(np.where(known, since, 0))
+    return np.where(known, days, np.iinfo(np.int32).max).astype(np.int32)
+
+
+def _keep_accounts(con: DuckDBPyConnection, table: str, accounts: Longs) -> None:
+    con.register("incoming", pa.table({"account": pa.array(accounts, pa.int64())}))
+    keep(con, table, "SELECT account FROM incoming")
+    con.unregister("incoming")
+
+
+def _keep_runs(con: DuckDBPyConnection, table: str, name: str, blocks: Blocks, chosen: Bools) -> None:
+    """Keep the query's rows for the chosen blocks: one range of tx, and some more where header times run backwards."""
+    keep(con, table, query(name), {"first": 0, "last": -1})
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen.astype(np.int8), [0]])))
+    first_tx, tx_count = blocks.columns["first_tx"], blocks.columns["tx_count"]
+    for start, end in edges.reshape(-1, 2).tolist():
+        run = {"first": int(first_tx[start]), "last": int(first_tx[end - 1] + tx_count[end - 1]) - 1}
+        con.execute(f"INSERT INTO {table} {query(name)}", run)

@@ -1,0 +1,387 @@
+"""Take one cell apart: which transactions or blocks it is made of, who they are between, and why each of them counts.
+
+The amounts come from the same queries as recompute's (contributions.py), so that their sum is the published cell.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from difflib import get_close_matches
+from typing import Final, NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from reflow.errors import LedgerError, MetricError
+from reflow.explain.changes import day_changes
+from reflow.explain.explanation import BlockPart, Explanation, JoinedPart, Name, Part, Party
+from reflow.explain.parts import Contributions, contributions
+from reflow.explain.reasons import AT_LAST, Role, owners, role
+from reflow.flows.catalog import Metric, catalog, control
+from reflow.flows.kernels import Longs
+from reflow.flows.methodology import REFERENCE, Methodology
+from reflow.flows.prices import Prices
+from reflow.flows.recompute import NO_PRICES, find_miners
+from reflow.flows.values import metric_values
+from reflow.ledger.days import Blocks, read_blocks
+from reflow.ledger.ledger import Ledger, raise_if_storage_failed
+from reflow.ledger.scripts import Origin, Posting, find_scripts
+from reflow.owners.exchanges import find_exchange_accounts
+from reflow.owners.labels import Labels
+from reflow.progress import Progress, silent
+from reflow.script import describe
+from reflow.store.duckdb import keep, rows
+from reflow.store.resources import query
+
+_SUPPLY: Final = "supply"
+"""The end-of-day figure that blocks change, not transactions."""
+
+
+def explain(
+    ledger: Ledger,
+    labels: Labels,
+    metric_id: str,
+    day: date,
+    *,
+    prices: Prices | None = None,
+    methodology: Methodology = REFERENCE,
+    origin: Origin = Origin(),  # noqa: B008  # immutable
+    limit: int | None = None,
+    progress: Progress = silent,
+) -> Explanation:
+    """Take apart the cell of `metric_id` on `day`, as recompute makes it with the same labels, prices, methodology.
+
+    An end-of-day figure is taken apart into what changed that day. `limit` keeps the largest parts; value and total are
+    always of all. `origin` says where blocks can be read
+    again, for the addresses of accounts whose scripts the ledger does not keep.
+    Raises MetricError for an unknown id and for a metric that nothing adds up to, LedgerError for a day that is
+    not a complete one of the ledger, SourceError if `origin` names a source that cannot be read.
+    """
+    with open_cells(
+        ledger, labels, prices=prices, methodology=methodology, origin=origin, progress=progress
+    ) as cells:
+        return explain_cell(cells, metric_id, day, limit=limit)
+
+
+class Cells(NamedTuple):
+    """A ledger made ready to take cells apart: what depends on labels and methodology alone is done once."""
+
+    ledger: Ledger
+    labels: Labels
+    prices: Prices
+    methodology: Methodology
+    origin: Origin
+    progress: Progress
+    con: DuckDBPyConnection
+    blocks: Blocks
+    owned: set[None]
+    """Not empty once the accounts of exchanges and miners are found, which only flows need."""
+
+
+@contextmanager
+def open_cells(
+    ledger: Ledger,
+    labels: Labels,
+    *,
+    prices: Prices | None = None,
+    methodology: Methodology = REFERENCE,
+    origin: Origin = Origin(),  # noqa: B008  # immutable
+    progress: Progress = silent,
+) -> Iterator[Cells]:
+    """What `explain_cell` and `parts_of` want, for as many cells as needed; the arguments are those of `explain`."""
+    con = ledger.con.cursor()
+    try:
+        blocks = read_blocks(con, methodology.clock)
+        yield Cells(ledger, labels, prices or NO_PRICES, methodology, origin, progress, con, blocks, set())
+    except duckdb.Error as error:
+        raise_if_storage_failed(error, f"{ledger.path}: cannot explain")
+        raise
+    finally:
+        con.close()
+
+
+def explain_cell(
+    cells: Cells,
+    metric_id: str,
+    day: date,
+    *,
+    limit: int | None = None,
+    found: Contributions | None = None,
+) -> Explanation:
+    """Take one cell apart as `explain` does.
+
+    `found` are its contributions, if they are known (see `parts_of`), or some of them, or others that might have
+    counted: total and number are of these.
+    """
+    metric = _metric(metric_id, cells.labels.exchanges())
+    number = _number(cells.blocks, day)
+    usd = cells.prices.usd
+    cell = Explanation(
+        metric=metric,
+        day=day,
+        methodology=cells.methodology,
+        value=None,
+        total=0,
+        before=None,
+        price=str(usd[day]) if metric.unit == "USD" and day in usd else None,
+        number=0,
+        parts=[],
+        blocks=[],
+        joined_number=0,
+        joined=[],
+        names={},
+        origins={},
+        amounts={},
+        owners={},
+        addresses={},
+        warnings=[],
+    )
+    if metric.adds == "blocks" or metric.sums == _SUPPLY:
+        return _explain_blocks(cells, cell, number, limit)
+    found = found or parts_of(cells, metric_id, day)
+    explained = _explain_transactions(cells, cell, number, found, limit)
+    return _with_addresses(cells.ledger, cells.labels, explained, cells.origin)
+
+
+def parts_of(cells: Cells, metric_id: str, day: date) -> Contributions:
+    """What each transaction adds to the cell, or to its change, of a metric that is made of transactions."""
+    metric = _metric(metric_id, cells.labels.exchanges())
+    if not cells.owned:
+        closure = cells.methodology.clusters == "common_input"
+        find_exchange_accounts(cells.con, cells.labels, closure=closure, progress=cells.progress)
+        find_miners(cells.con, cells.methodology)
+        keep(cells.con, "payout", query("mining_1hop"), {"rule": 0})
+        cells.owned.add(None)
+    number, exchanges = _number(cells.blocks, day), cells.labels.exchanges()
+    cell = cells.con, cells.blocks, number, metric, cells.methodology, exchanges, cells.prices.usd
+    if metric.adds == "changes":
+        return day_changes(*cell, progress=cells.progress)
+    return contributions(*cell)
+
+
+def _metric(metric_id: str, exchanges: Sequence[str]) -> Metric:
+    metrics = {metric.id: metric for metric in catalog(exchanges)}
+    if metric_id not in metrics:
+        near = get_close_matches(metric_id, metrics, n=3, cutoff=0.0)
+        raise MetricError(f"no metric {metric_id} with these labels; the nearest: {', '.join(near)}")
+    metric = metrics[metric_id]
+    if not metric.adds:
+        parts = _made_of(metric, metrics)
+        hint = f"it is made of {', '.join(parts)}" if parts else f"{metric.definition} {_explainable()}"
+        raise MetricError(f"{metric_id} is no sum over one day's transactions or blocks; {hint}")
+    return metric
+
+
+def _made_of(metric: Metric, metrics: Mapping[str, Metric]) -> list[str]:
+    """The ids of the metrics that a ratio, a mean or a derived metric is made of; none if it is made of no others."""
+    if metric.derived:
+        return [part for part in (*metric.derived.parts, metric.derived.whole) if part]
+    if metric.ratio is None:
+        return []
+    sums = metric.sums, metric.ratio.of
+    found = (part for part in metrics.values() if part.adds and part.unit != "USD" and not part.minus)
+    parts = {part.sums: part.id for part in found if part.sums in sums and part.entity == metric.entity}
+    return [parts[name] for name in sums if name in parts]
+
+
+def _explainable() -> str:
+    families = "FlowMinerIn…, FlowMinerOut…, FlowMinerNet…, FlowIn…, FlowOut…, FlowNet…, FlowTfr…, TxExCnt"
+    balances = "what changed Sply…, SplyMiner…"
+    return f"What can be explained: {families}, {', '.join(m.id for m in control() if m.adds)}, {balances}"
+
+
+def _number(blocks: Blocks, day: date) -> int:
+    days = blocks.days()
+    if not days:
+        raise LedgerError(f"{day}: the ledger has no complete day yet")
+    if not days[0] <= day <= days[-1]:
+        raise LedgerError(f"{day}: no complete day of the ledger, expected {days[0]} to {days[-1]}")
+    return (day - days[0]).days
+
+
+def block_amounts(blocks: Blocks, metric: Metric) -> Longs:
+    """What each block adds to a control metric that adds up over blocks, or to SplyCur: sat, bytes or a number."""
+    columns = blocks.columns
+    amounts = {
+        "blocks": columns["size"] * 0 + 1,
+        "transactions": columns["tx_count"] - 1,
+        "revenue": columns["issuance"] + columns["fees"],
+        _SUPPLY: columns["issuance"],
+        **columns,
+    }
+    return amounts[metric.sums]
+
+
+def block_parts(
+    con: DuckDBPyConnection, blocks: Blocks, metric: Metric, places: Sequence[int]
+) -> list[BlockPart]:
+    """What the blocks at these places add to a control metric, in the order given."""
+    amounts = block_amounts(blocks, metric)
+    first_tx = {place: int(blocks.columns["first_tx"][place]) for place in places}
+    names = _names(con, list(first_tx.values()))
+    return [
+        BlockPart(names[tx].height, names[tx].block_hash, int(amounts[place]))
+        for place, tx in first_tx.items()
+    ]
+
+
+def _explain_blocks(cells: Cells, cell: Explanation, day: int, limit: int | None) -> Explanation:
+    """The blocks of a day with what each adds to a control metric."""
+    blocks, metric = cells.blocks, cell.metric
+    amounts = block_amounts(blocks, metric)
+    today = np.flatnonzero(blocks.day == day)
+    total = int(amounts[today].sum())
+    before = int(amounts[blocks.day < day].sum()) if metric.adds == "changes" else None
+    series = {(metric.sums, ""): [total + (before or 0)]}
+    [value] = metric_values(metric, series, [cell.day], cells.prices.usd)
+    shown = _largest({block: int(amounts[block]) for block in today.tolist()}, limit)
+    return cell._replace(
+        value=value,
+        total=total,
+        before=before,
+        number=len(today),
+        blocks=block_parts(cells.con, blocks, metric, shown),
+        warnings=_why_null(cell, value),
+    )
+
+
+def _explain_transactions(
+    cells: Cells, cell: Explanation, day: int, found: Contributions, limit: int | None
+) -> Explanation:
+    con, method = cells.con, cells.methodology
+    shown = _largest(found.of_tx, limit)
+    change = found.change
+    joined = change.joined if change else {}
+    shown_joined = _largest(joined, limit)
+    con.register("wanted_tx", _wanted(shown))
+    postings = rows(con, query("transaction_parties"))
+    known = owners(con, {row["account"] for row in postings}.union(shown_joined), method)
+    at_end = {account: owner.by_end_of(day, cells.blocks, method) for account, owner in known.items()}
+    turns = change.turns.among(shown) if change and change.turns else {}
+    parties: dict[tuple[int, bool], list[Party]] = {}
+    for row in postings:
+        is_debit, tx, account = row.pop("is_debit"), row.pop("tx"), row["account"]
+        row["value"] = int(row["value"])
+        owner, as_of = known[account], tx
+        if cell.metric.family == "SplyMiner":  # who is a member by the end of the day counts the whole day
+            owner, as_of = at_end[account], AT_LAST
+        plays: Role = ""
+        if change and change.turns:
+            plays = _turn(turns.get((tx, account), 0), is_debit=is_debit)
+        elif row["value"] or is_debit:  # a credit of nothing gives nothing
+            plays = role(cell.metric, owner, as_of, method, is_debit=is_debit)
+        reasons = list(owner.reasons(as_of, method))
+        party = Party(**row, address="", to_key=False, role=plays, reasons=reasons)
+        parties.setdefault((tx, is_debit), []).append(party)
+    parts = [
+        Part(tx, found.of_tx[tx], parties.get((tx, True), []), parties.get((tx, False), [])) for tx in shown
+    ]
+    return _with_origins(
+        con,
+        cell._replace(
+            value=found.value,
+            total=sum(found.of_tx.values()) + sum(joined.values()),
+            before=change.before if change else None,
+            number=len(found.of_tx),
+            parts=parts,
+            joined_number=len(joined),
+            joined=[
+                JoinedPart(account, "", joined[account], list(at_end[account].reasons(AT_LAST, method)))
+                for account in shown_joined
+            ],
+            owners=known,
+            warnings=_why_null(cell, found.value),
+        ),
+    )
+
+
+def _largest(amounts: Mapping[int, int], limit: int | None) -> list[int]:
+    return sorted(amounts, key=lambda key: (-abs(amounts[key]), key))[:limit]
+
+
+def _turn(turn: int, *, is_debit: bool) -> Role:
+    if is_debit:
+        return "emptied" if turn < 0 else ""
+    return "filled" if turn > 0 else ""
+
+
+def _why_null(cell: Explanation, value: int | None) -> list[str]:
+    if value is not None:
+        return []
+    if cell.metric.unit == "USD" and cell.price is None:
+        return [f"{cell.metric.id} is null on {cell.day}: no price that day"]
+    return [f"{cell.metric.id} is null: exchange {cell.metric.entity} has no label, so nothing is known"]
+
+
+def _with_origins(con: DuckDBPyConnection, cell: Explanation) -> Explanation:
+    """Names for all transactions, the mining accounts behind the payouts, and what came from where."""
+    reasons = [r for part in cell.parts for party in (*part.debits, *part.credits) for r in party.reasons]
+    reasons += [reason for joined in cell.joined for reason in joined.reasons]
+    payouts = {r.tx for r in reasons if r.kind == "payout" and r.tx is not None}
+    con.register("wanted_tx", _wanted(payouts))
+    origins: dict[int, list[int]] = {}
+    for row in rows(con, query("payout_senders")):
+        origins.setdefault(row["tx"], []).append(row["account"])
+    pools = owners(con, {a for senders in origins.values() for a in senders}, cell.methodology)
+    known = cell.owners | pools
+    minted = {owner.first_minted for owner in known.values() if owner.first_minted is not None}
+    con.register("wanted_tx", _wanted(payouts | minted))
+    amounts = {
+        (row["tx"], row["account"], row["is_debit"]): int(row["value"])
+        for row in rows(con, query("transaction_parties"))
+        if row["account"] in known
+    }
+    mentioned = {r.tx for r in reasons if r.tx is not None} | {part.tx for part in cell.parts} | minted
+    names = _names(con, mentioned)
+    return cell._replace(names=names, origins=origins, amounts=amounts, owners=known)
+
+
+def _names(con: DuckDBPyConnection, transactions: Collection[int]) -> dict[int, Name]:
+    con.register("wanted_tx", _wanted(transactions))
+    return {
+        row["tx"]: Name(row["height"], row["txid"].hex(), row["block_hash"].hex(), row["position"])
+        for row in rows(con, query("named_transactions"))
+    }
+
+
+def _with_addresses(ledger: Ledger, labels: Labels, cell: Explanation, origin: Origin) -> Explanation:
+    accounts = cell.owners.keys()
+    known = dict(zip(labels.frame["account"], labels.frame["script"], strict=True))
+    labelled = {account: known[account] for account in accounts if known.get(account)}
+    places: dict[bytes, set[int]] = {}
+    made_members = {r.tx for joined in cell.joined for r in joined.reasons if r.tx is not None}
+    for tx in {part.tx for part in cell.parts} | made_members:
+        name = cell.names[tx]
+        places.setdefault(bytes.fromhex(name.block_hash), set()).add(name.position)
+    found = find_scripts(ledger, accounts, places, origin, labelled)
+    scripts = found.of_account
+    addresses = {
+        account: describe(scripts[account], ledger.network) if account in scripts else f"account {account}"
+        for account in sorted(accounts)
+    }
+    warnings = [*cell.warnings, *([found.warning] if found.warning else [])]
+    parts = [
+        part._replace(
+            debits=_addressed(part.debits, addresses, found.to_key, cell.names[part.tx], is_debit=True),
+            credits=_addressed(part.credits, addresses, found.to_key, cell.names[part.tx], is_debit=False),
+        )
+        for part in cell.parts
+    ]
+    joined = [part._replace(address=addresses[part.account]) for part in cell.joined]
+    return cell._replace(parts=parts, joined=joined, addresses=addresses, warnings=warnings)
+
+
+def _addressed(
+    parties: list[Party], addresses: Mapping[int, str], to_key: set[Posting], name: Name, *, is_debit: bool
+) -> list[Party]:
+    place = bytes.fromhex(name.block_hash), name.position, is_debit
+    return [
+        party._replace(address=addresses[party.account], to_key=Posting(*place, party.account) in to_key)
+        for party in parties
+    ]
+
+
+def _wanted(values: Collection[int]) -> pa.Table:
+    return pa.table({"tx": pa.array(sorted(values), pa.int64())})

@@ -1,0 +1,156 @@
+"""What each transaction of a day adds to a metric: the questions of recompute, each transaction being a day of its own.
+
+There is no second set of formulas here. queries/exchange_gains.sql, queries/exchange_flows.sql and
+queries/plain_flows.sql sum over whatever number a transaction's `day` has; numbered by their place in the range, each
+transaction gets rows of its own.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+from duckdb import DuckDBPyConnection
+
+from reflow.flows.catalog import INCL, Metric
+from reflow.flows.daily import Daily, Flow, exchange_series, mining_series
+from reflow.flows.kernels import Ints, Longs
+from reflow.flows.members import MembersOf, read_members
+from reflow.flows.methodology import Methodology
+from reflow.flows.postings import rule_of
+from reflow.flows.sums import range_sums
+from reflow.flows.values import metric_values
+from reflow.ledger.days import Blocks, Range
+from reflow.store.duckdb import memory_for_arrays
+
+
+class Turns(NamedTuple):
+    """Transactions by which an account came to hold something, or held nothing any more; in chain order."""
+
+    tx: Longs
+    account: Longs
+    turn: Longs
+    """1: it holds something after the transaction and held nothing before; -1: the other way round."""
+
+    def of_tx(self) -> dict[int, int]:
+        """How many accounts more hold something after each transaction that changes their number."""
+        transactions, place = np.unique(self.tx, return_inverse=True)
+        sums = np.zeros(len(transactions), np.int64)
+        np.add.at(sums, place, self.turn)
+        return {tx: by for tx, by in zip(transactions.tolist(), sums.tolist(), strict=True) if by}
+
+    def among(self, transactions: Collection[int]) -> dict[tuple[int, int], int]:
+        """(tx, account) to its turn, of these transactions."""
+        at = np.flatnonzero(np.isin(self.tx, np.array(sorted(transactions), np.int64)))
+        found = zip(self.tx[at].tolist(), self.account[at].tolist(), self.turn[at].tolist(), strict=True)
+        return {(tx, account): turn for tx, account, turn in found}
+
+
+class Change(NamedTuple):
+    """How an end-of-day figure came to change, beside what its transactions add."""
+
+    before: int | None
+    """What it was at the end of the day before, in sat or as a number; 0 before the ledger's first day."""
+    joined: dict[int, int]
+    """Accounts that became members that day, to the sat that they held before it; negative for those that ceased."""
+    turns: Turns | None
+    """Of AdrBalCnt."""
+
+
+class Contributions(NamedTuple):
+    """One cell, and what it is made of."""
+
+    of_tx: dict[int, int]
+    """What each transaction adds, in chain order: sat, or a number for counts; those that add nothing are left out."""
+    value: int | None
+    """The cell as recompute has it, in 10**-18 units; None where it is not computable."""
+    change: Change | None = None
+    """Of an end-of-day figure: transactions and accounts that joined add up to its change."""
+
+
+def contributions(
+    con: DuckDBPyConnection,
+    blocks: Blocks,
+    day: int,
+    metric: Metric,
+    methodology: Methodology,
+    exchanges: Sequence[str],
+    usd: dict[date, Decimal],
+) -> Contributions:
+    """Take apart the cell of `metric`, which adds up over transactions, on the day with number `day`.
+
+    `con` has the temporary tables of `find_exchange_accounts` and `find_mining_accounts`, and `payout` with the one
+    rule of `methodology`.
+    """
+    with memory_for_arrays(con) as memory:
+        members_of = read_members(
+            con,
+            lambda tx: np.zeros(len(tx), np.int32),  # end-of-day balances are not asked for
+            1,
+            memory,
+        )
+    part = _range_of(blocks, day)
+    if part is None:
+        return Contributions({}, _value([], metric, exchanges, blocks.days()[day], usd))
+    outside = np.where(part.days == day, 0, 1).astype(np.int32)
+    whole = _flows(con, part._replace(days=outside), 1, members_of, methodology, exchanges)
+    value = _value(whole, metric, exchanges, blocks.days()[day], usd)
+    places = np.arange(len(part.days), dtype=np.int32)
+    single = _flows(con, part._replace(days=places), len(places), members_of, methodology, exchanges)
+    sums = _signed(single, metric, exchanges)
+    of_tx = {part.first_tx + place: sat for place, sat in sorted(sums.items()) if sat and not outside[place]}
+    raise_if_parts_differ(metric, sum(of_tx.values()), _signed(whole, metric, exchanges)[0])
+    return Contributions(of_tx, value)
+
+
+def raise_if_parts_differ(metric: Metric, parts: int, whole: int) -> None:
+    """Raise ArithmeticError if the parts do not add up: there is a mistake in this program."""
+    if parts != whole:
+        raise ArithmeticError(f"{metric.id}: the parts add up to {parts}, recompute has {whole}")
+
+
+def _value(
+    flows: Sequence[Flow], metric: Metric, exchanges: Sequence[str], day: date, usd: dict[date, Decimal]
+) -> int | None:
+    """The metric's value on a day on which that flowed."""
+    daily = Daily(1)
+    daily.put(flows)
+    series = exchange_series(daily, exchanges) | mining_series(daily, exchanges)
+    return metric_values(metric, series, [day], usd)[0]
+
+
+def _range_of(blocks: Blocks, day: int) -> Range | None:
+    """From the day's first to its last block; under the header clock blocks of other days lie among them."""
+    found = np.flatnonzero(blocks.day == day)
+    if not len(found):
+        return None
+    span = slice(int(found[0]), int(found[-1]) + 1)
+    days: Ints = np.repeat(blocks.day[span], blocks.columns["tx_count"][span])
+    first = int(blocks.columns["first_tx"][span.start])
+    return Range(first, first + len(days) - 1, days)
+
+
+def _flows(
+    con: DuckDBPyConnection,
+    part: Range,
+    day_count: int,
+    members_of: MembersOf,
+    methodology: Methodology,
+    exchanges: Sequence[str],
+) -> list[Flow]:
+    with con.cursor() as own:
+        found = range_sums(own, part, day_count, members_of, [methodology], [rule_of(methodology)], exchanges)
+        return [*found.exchanges, *found.mining[0]]
+
+
+def _signed(flows: Sequence[Flow], metric: Metric, exchanges: Sequence[str]) -> Counter[int]:
+    """Number of the day to what the metric has in it, sat or a number, the sums that are taken off included."""
+    entities = exchanges if metric.entity == INCL else [metric.entity]
+    signs = {(metric.minus, entity): -1 for entity in entities}
+    signs |= {(metric.sums, entity): 1 for entity in entities}
+    totals: Counter[int] = Counter()
+    for key, day, sat in flows:
+        totals[day] += signs.get(key, 0) * sat
+    return totals

@@ -1,0 +1,1 @@
+"""Whose account is whose: labels, the common-input closure, mining accounts, pools."""

@@ -1,0 +1,172 @@
+"""What the closure made of each exchange: growth round by round, conflicts, CoinJoins skipped, and what looks wrong."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from duckdb import DuckDBPyConnection
+
+from reflow.amounts import plain
+from reflow.errors import LedgerError
+from reflow.ledger.ledger import Ledger
+from reflow.owners.cluster_export import GRAPH_ACCOUNTS, write_clusters
+from reflow.owners.exchanges import find_exchange_accounts
+from reflow.owners.labels import Labels
+from reflow.progress import Progress, silent
+from reflow.store.duckdb import keep, rows
+from reflow.store.resources import query
+
+GROWTH: Final = 10
+"""A round that multiplies a cluster by more than that looks like two owners merged into one."""
+
+
+class Cluster(NamedTuple):
+    """The accounts of one exchange."""
+
+    entity: str
+    """Exchange code."""
+    labelled: int
+    """Accounts with a label, the seeds of the closure."""
+    joined: list[int]
+    """Accounts that joined in round 1, 2, …, up to the last round in which any did."""
+    balance: int
+    """Sat that all its accounts hold at the tip of the ledger."""
+    conflicts: int
+    """Accounts that it claimed together with another exchange: they joined nobody."""
+    coinjoins: int
+    """CoinJoin-like transactions that it signed; they claimed nothing."""
+
+    @property
+    def accounts(self) -> int:
+        """Accounts in all."""
+        return self.labelled + sum(self.joined)
+
+
+class Claim(NamedTuple):
+    """An exchange's claim on an account in conflict; one row of queries/cluster_claims_in_conflict.sql."""
+
+    account: int
+    entity: str
+    round: int
+    claims: int
+    """Transactions that claim it for this exchange; height and txid are of the first."""
+    height: int
+    txid: str
+
+
+class Leap(NamedTuple):
+    """A round that added suspiciously many accounts to a cluster."""
+
+    entity: str
+    round: int
+    before: int
+    """Accounts before the round."""
+    joined: int
+    """Accounts that joined in it."""
+    source: int
+    """The account that brought most of them in."""
+    accounts: int
+    """How many it brought in."""
+    height: int
+    """Of the transaction by which `source` itself had joined: the one to look at."""
+    txid: str
+
+    def warning(self) -> str:
+        """One line for a person."""
+        return (
+            f"{self.entity} grew suspiciously: round {self.round} added {self.joined:,} accounts to {self.before:,}, "
+            f"{self.accounts:,} of them by account {self.source}, "
+            f"which joined in transaction {self.txid} (height {self.height:,})"
+        )
+
+
+class ClusterReport(NamedTuple):
+    """What `reflow clusters` tells."""
+
+    clusters: list[Cluster]
+    """In order of code."""
+    conflicts: list[Claim]
+    """In order of account and exchange; two rows or more for each account."""
+    leaps: list[Leap]
+    """What looks wrong."""
+    without_graph: list[str]
+    """Exchanges with too many accounts for a graph, if files were written."""
+    files: list[Path]
+    """What was written."""
+
+
+def report_clusters(
+    ledger: Ledger,
+    labels: Labels,
+    *,
+    growth: int = GROWTH,
+    out: str | Path | None = None,
+    graph_accounts: int = GRAPH_ACCOUNTS,
+    progress: Progress = silent,
+) -> ClusterReport:
+    """Close the labelled accounts under common inputs (METHODOLOGY section 3) and tell how it went.
+
+    A round after the first is a leap if it adds more than `growth` times the accounts that the cluster had before
+    it. The first round is exempt: a few labels may well stand for many accounts. With `out` a folder,
+    `write_clusters` fills it.
+    Raises LedgerError when the ledger is empty, OutputError when the files cannot be written.
+    """
+    if ledger.tip() is None:
+        raise LedgerError(f"{ledger.path or 'ledger'}: no blocks in it yet, run ingest first")
+    con = ledger.con.cursor()
+    try:
+        find_exchange_accounts(con, labels, progress=progress)
+        keep(con, "account_balance", query("account_balances"))
+        keep(con, "cluster_edge", query("cluster_edges"))
+        clusters = list(_clusters(con))
+        conflicts = [Claim(**row) for row in rows(con, query("cluster_claims_in_conflict"))]
+        leaps = list(_leaps(con, clusters, growth))
+        graphs = [cluster.entity for cluster in clusters if cluster.accounts <= graph_accounts]
+        files = write_clusters(con, labels, graphs, out) if out is not None else []
+    finally:
+        con.close()
+    too_large = [cluster.entity for cluster in clusters if cluster.entity not in graphs]
+    return ClusterReport(clusters, conflicts, leaps, too_large if out is not None else [], files)
+
+
+def facts(report: ClusterReport) -> dict[str, Any]:
+    """The report as `reflow clusters --json` prints it; balances are plain decimals of native units."""
+    clusters = [
+        cluster._asdict() | {"accounts": cluster.accounts, "balance": plain(cluster.balance)}
+        for cluster in report.clusters
+    ]
+    return report._asdict() | {
+        "clusters": clusters,
+        "conflicts": [claim._asdict() for claim in report.conflicts],
+        "leaps": [leap._asdict() for leap in report.leaps],
+    }
+
+
+def _clusters(con: DuckDBPyConnection) -> Iterator[Cluster]:
+    sizes: dict[str, list[int]] = {}
+    for row in rows(con, query("cluster_rounds")):
+        sizes.setdefault(row["entity"], []).append(
+            row["accounts"]
+        )  # an exchange that misses a round is at its end
+    for row in rows(con, query("cluster_totals")):
+        labelled, *joined = sizes[row["entity"]]
+        yield Cluster(
+            row["entity"], labelled, joined, int(row["balance"]), row["conflicts"], row["coinjoins"]
+        )
+
+
+def _leaps(con: DuckDBPyConnection, clusters: list[Cluster], growth: int) -> Iterator[Leap]:
+    bridges = {(row["entity"], row["round"]): row for row in rows(con, query("cluster_bridges"))}
+    for cluster in clusters:
+        before = cluster.labelled
+        for number, joined in enumerate(cluster.joined, start=1):
+            if number > 1 and joined > growth * before:
+                bridge = bridges[cluster.entity, number]
+                yield Leap(
+                    cluster.entity,
+                    number,
+                    before,
+                    joined,
+                    *(bridge[key] for key in ("source", "accounts", "height", "txid")),
+                )
+            before += joined

@@ -1,0 +1,228 @@
+"""Who mined each block, what the pools earned, and what they sent to exchanges.
+
+The MinerEntity of a block is told by its coinbase: a payout address first, then a tag in the scriptSig. Where neither
+names one it is None (METHODOLOGY section 3, 9.13). Everything is over the complete days, by the mediantime clock.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from reflow.amounts import plain
+from reflow.errors import LedgerError
+from reflow.files import write_csv, write_together
+from reflow.ledger.ledger import Ledger
+from reflow.owners.exchanges import find_exchange_accounts
+from reflow.owners.labels import Labels
+from reflow.owners.miners import find_mining_accounts
+from reflow.owners.pool_files import ALL, UNKNOWN, PoolData
+from reflow.progress import Progress, silent
+from reflow.store.duckdb import keep, rows
+from reflow.store.resources import query
+
+EX: Final = "Ex"
+"""All exchanges as one, in the matrix."""
+
+_BATCH: Final = 10_000
+_FOUND: Final = pa.schema([("height", pa.int32()), ("entity", pa.string())])
+
+
+class PoolDay(NamedTuple):
+    """A pool's blocks of one day."""
+
+    day: date
+    entity: str | None
+    """None: the blocks that nothing names."""
+    blocks: int
+    payouts: int
+    """How many of the blocks a payout address tells."""
+    tags: int
+    """How many a tag tells."""
+    reward: int
+    """Sat: issuance and fees."""
+
+
+class PoolTotal(NamedTuple):
+    """A pool's blocks of all days."""
+
+    entity: str | None
+    """None: the blocks that nothing names."""
+    blocks: int
+    payouts: int
+    tags: int
+    reward: int
+    """Sat."""
+
+
+Matrix = dict[str | None, dict[str, int]]
+"""Pool to exchange to sat; the pool None: the blocks that nothing names."""
+
+
+class PoolReport(NamedTuple):
+    """What `reflow pools` tells; all of it over the complete days."""
+
+    first_day: date | None
+    last_day: date | None
+    totals: list[PoolTotal]
+    """Most blocks first, then by name; the entity None last, even without a block."""
+    days: list[PoolDay]
+    """In order of day and pool."""
+    matrix: Matrix | None
+    """0-hop flows from each pool, and from `all` of them (the last row), to each exchange and to `Ex`, all of them
+    as one; every cell is there. None without labels of exchanges."""
+    files: list[Path]
+    """What was written."""
+
+    def blocks(self) -> int:
+        """Number of blocks in all."""
+        return sum(total.blocks for total in self.totals)
+
+    def exchanges(self) -> list[str]:
+        """Codes of the exchanges in the matrix, sorted."""
+        return [code for code in (self.matrix or {}).get(ALL, {}) if code != EX]
+
+    def largest(self, number: int) -> list[str]:
+        """The exchanges that pools sent most to, at most `number`, and `Ex`."""
+        flows = (self.matrix or {}).get(ALL, {})
+        return [*sorted(self.exchanges(), key=lambda code: (-flows[code], code))[:number], EX]
+
+
+def report_pools(
+    ledger: Ledger,
+    pools: PoolData,
+    labels: Labels | None = None,
+    *,
+    out: str | Path | None = None,
+    progress: Progress = silent,
+) -> PoolReport:
+    """Blocks, rewards and flows of every pool; the payout addresses among `labels` count as well.
+
+    The flows need `labels`; they are those of the reference methodology at hop 0. With `out` a folder, it gets
+    pools.csv (one row for each day and pool), blocks.csv (one for each block) and, with flows, matrix.csv, in
+    native units.
+    Raises LedgerError when the ledger is empty, OutputError when the files cannot be written.
+    """
+    if ledger.tip() is None:
+        raise LedgerError(f"{ledger.path or 'ledger'}: no blocks in it yet, run ingest first")
+    con = ledger.con.cursor()
+    try:
+        find_miner_entities(con, pools.with_labels(labels) if labels else pools, progress)
+        days = [PoolDay(**row) for row in rows(con, query("pool_days"))]
+        totals = _totals(days)
+        known = labels if labels is not None and labels.exchanges() else None
+        matrix = _matrix(con, known, [total.entity for total in totals], progress) if known else None
+        report = PoolReport(*_span(days), totals, days, matrix, [])
+        return report._replace(files=_write(con, report, out) if out is not None else [])
+    finally:
+        con.close()
+
+
+def facts(report: PoolReport) -> dict[str, object]:
+    """The report as `reflow pools --json` prints it; amounts are plain decimals of native units."""
+
+    def native(rows: Iterable[PoolDay | PoolTotal]) -> list[dict[str, object]]:
+        return [row._asdict() | {"reward": plain(row.reward)} for row in rows]
+
+    matrix = report.matrix or {}
+    return report._asdict() | {
+        "blocks": report.blocks(),
+        "totals": native(report.totals),
+        "days": native(report.days),
+        "matrix": {
+            shown(pool): {code: plain(sat) for code, sat in row.items()} for pool, row in matrix.items()
+        }
+        or None,
+    }
+
+
+def shown(entity: str | None) -> str:
+    """A pool's name where there must be one: in tables for people and as a key of JSON."""
+    return UNKNOWN if entity is None else entity
+
+
+def find_miner_entities(con: DuckDBPyConnection, pools: PoolData, progress: Progress = silent) -> None:
+    """Make the temporary table `miner_entity` (height, entity, basis) in `con`: queries/miner_entities.sql."""
+    progress("pools", 0, 2)
+    con.register("incoming", pools.payouts.to_arrow())
+    keep(con, "payout", "SELECT account, entity FROM incoming")
+    con.unregister("incoming")
+    keep(con, "paid_pool", query("pool_payouts"))
+    progress("pools", 1, 2)
+    con.register("incoming", _tagged(con, pools))
+    keep(con, "tagged_pool", "SELECT height, entity FROM incoming")
+    con.unregister("incoming")
+    keep(con, "miner_entity", query("miner_entities"))
+    progress("pools", 2, 2)
+
+
+def _tagged(con: DuckDBPyConnection, pools: PoolData) -> pa.Table:
+    """(height, entity) of the blocks whose tag tells, of those whose payout does not."""
+    found: list[dict[str, Any]] = []
+    for batch in con.sql(query("unpaid_script_sigs")).to_arrow_reader(_BATCH):
+        for height, script_sig in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            if entity := pools.entity_of(script_sig):
+                found.append({"height": height, "entity": entity})
+    return pa.Table.from_pylist(found, schema=_FOUND)
+
+
+def _totals(days: list[PoolDay]) -> list[PoolTotal]:
+    sums: dict[str | None, Counter[str]] = {None: Counter()}
+    for day in days:
+        sums.setdefault(day.entity, Counter()).update(
+            blocks=day.blocks, payouts=day.payouts, tags=day.tags, reward=day.reward
+        )
+    totals = [
+        PoolTotal(entity, found["blocks"], found["payouts"], found["tags"], found["reward"])
+        for entity, found in sums.items()
+    ]
+    return sorted(totals, key=lambda total: (total.entity is None, -total.blocks, shown(total.entity)))
+
+
+def _matrix(con: DuckDBPyConnection, labels: Labels, pools: list[str | None], progress: Progress) -> Matrix:
+    find_exchange_accounts(con, labels, progress=progress)
+    find_mining_accounts(con)
+    keep(con, "pool_account", query("pool_accounts"))
+    exchanges = [*labels.exchanges(), EX]
+    matrix: Matrix = {pool: dict.fromkeys(exchanges, 0) for pool in [*pools, ALL]}
+    for row in rows(con, query("pool_exchange_flows")):
+        matrix[row["pool"]][row["exchange"]] = int(row["value"])
+    return matrix
+
+
+def _span(days: list[PoolDay]) -> tuple[date | None, date | None]:
+    return (days[0].day, days[-1].day) if days else (None, None)
+
+
+def _write(con: DuckDBPyConnection, report: PoolReport, out: str | Path) -> list[Path]:
+    writers = {"pools.csv": partial(_write_days, report), "blocks.csv": partial(_write_blocks, con)}
+    if report.matrix is not None:
+        writers["matrix.csv"] = partial(_write_matrix, report.matrix)
+    return write_together(out, writers)
+
+
+def _write_days(report: PoolReport, path: Path) -> None:
+    lines = ((*day[:-1], plain(day.reward)) for day in report.days)
+    write_csv(path, ("time", *PoolDay._fields[1:]), lines)
+
+
+def _write_blocks(con: DuckDBPyConnection, path: Path) -> None:
+    answer = con.sql(query("pool_blocks"))
+    header = ["time" if column == "day" else column for column in answer.columns]
+    lines = (
+        (*line[:-1], plain(line[-1]))
+        for batch in answer.to_arrow_reader(_BATCH)
+        for line in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    )
+    write_csv(path, header, lines)
+
+
+def _write_matrix(matrix: Matrix, path: Path) -> None:
+    exchanges = list(next(iter(matrix.values())))
+    lines = ([pool, *map(plain, row.values())] for pool, row in matrix.items())
+    write_csv(path, ("entity", *exchanges), lines)

@@ -1,0 +1,1 @@
+"""The folder that recompute writes: one writer, one reader, frames."""

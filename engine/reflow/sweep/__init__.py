@@ -1,0 +1,1 @@
+"""Many methodologies, ranked by their distance to the vendor."""

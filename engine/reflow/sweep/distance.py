@@ -1,0 +1,92 @@
+"""How far one series is from the vendor's, as one number between 0 and 1 that means the same for every metric."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+from reflow.crosscheck.aligned import Pairs, Tolerance
+from reflow.crosscheck.compare import Difference, Layer, days_off, layer_of
+
+LAYERS: Final[tuple[Layer, ...]] = (1, 2, 3)
+
+
+class Score(NamedTuple):
+    """Two ways to be far from the vendor, both between 0 (equal) and 1; exact, so that equal ones are equal."""
+
+    distance: Fraction
+    """The mean of the share of days off and of the deviation: counts what is different."""
+    shape: Fraction
+    """What is left of the difference when both series are scaled to one sum: counts what lies on other days.
+
+    Missing labels make our flows smaller, which the distance punishes and the shape does not.
+    """
+
+
+class Distance(NamedTuple):
+    """One metric of one methodology against the vendor's."""
+
+    days: int
+    """On which both have a value."""
+    off: int
+    """Those on which the difference is more than the tolerance."""
+    deviation: Fraction
+    """Sum of the differences on days off over the sum of both series, all without their signs: the dissimilarity of
+    Bray and Curtis (1957), 0 where no day is off, 1 where nothing is shared."""
+    shape: Fraction
+    worst: Difference | None
+    """The day off with the largest difference, the first of equal ones."""
+
+    @property
+    def score(self) -> Score:
+        """Of this metric alone."""
+        return Score((Fraction(self.off, self.days) + self.deviation) / 2, self.shape)
+
+
+def measure(metric: str, pairs: Pairs, tolerance: Tolerance) -> Distance:
+    """Compare one metric on the days of `pairs`, of which there is one at least."""
+    off = set(days_off(metric, pairs, tolerance))
+    gaps = {
+        place: abs(a - b)
+        for place, (day, a, b) in enumerate(zip(pairs.days, pairs.ours, pairs.vendor, strict=True))
+        if day in off
+    }
+    size = sum(map(abs, pairs.ours)) + sum(map(abs, pairs.vendor))
+    return Distance(
+        days=len(pairs.days),
+        off=len(off),
+        deviation=Fraction(sum(gaps.values()), size or 1),
+        shape=_shape(pairs),
+        worst=_difference(metric, pairs, max(gaps, key=gaps.__getitem__)) if gaps else None,
+    )
+
+
+def together(scores: Mapping[str, Score]) -> tuple[Score, dict[Layer, Score]]:
+    """Scores by metric as one, and by layer: the mean over a layer's metrics, then over the layers that there are.
+
+    So neither many exchanges nor many control metrics outvote the rest.
+    """
+    layers = {
+        layer: _mean([score for metric, score in scores.items() if layer_of(metric) == layer])
+        for layer in LAYERS
+        if any(layer_of(metric) == layer for metric in scores)
+    }
+    return _mean(list(layers.values())), layers
+
+
+def _mean(scores: list[Score]) -> Score:
+    return Score(*(sum(column, Fraction(0)) / len(scores) for column in zip(*scores, strict=True)))
+
+
+def _shape(pairs: Pairs) -> Fraction:
+    """Half of what the shares of the days in either sum differ by."""
+    a, b = sum(map(abs, pairs.ours)), sum(map(abs, pairs.vendor))
+    if not a or not b:
+        return Fraction(bool(a or b))
+    gap = sum(abs(x * b - y * a) for x, y in zip(pairs.ours, pairs.vendor, strict=True))
+    return Fraction(gap, 2 * a * b)
+
+
+def _difference(metric: str, pairs: Pairs, place: int) -> Difference:
+    a, b = pairs.ours[place], pairs.vendor[place]
+    ours, vendor, difference = map(pairs.decimal, (a, b, a - b))
+    return Difference(metric, pairs.days[place], ours, vendor, difference, exact=False, off=True)

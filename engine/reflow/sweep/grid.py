@@ -1,0 +1,113 @@
+"""Which methodologies a sweep tries: a TOML file with a list of values for each parameter."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from reflow.errors import MethodologyError
+from reflow.flows.methodology import ALLOWED, REFERENCE, Methodology, fault
+from reflow.flows.toml_file import TomlFile, read_toml
+from reflow.store.resources import folder
+
+ALONE: Final = "alone"
+"""The table of a grid file with the values that are tried one at a time."""
+
+Lists = Mapping[str, Sequence[str]]
+"""Parameter to the values that are tried."""
+
+
+class Grid(NamedTuple):
+    """Methodologies that differ in meaning, the base first, then in the order of the lists."""
+
+    methodologies: list[Methodology]
+    equivalent: list[tuple[Methodology, Methodology]]
+    """Combinations that are not tried, each with the methodology that means the same."""
+
+    @property
+    def base(self) -> Methodology:
+        """The first value of each list: single changes are told from here."""
+        return self.methodologies[0]
+
+
+def default_grid_file() -> Path:
+    """The grid that ships, to be read or copied."""
+    return folder("grids") / "default.toml"
+
+
+def read_grid(path: str | Path | None = None) -> Grid:
+    """Read a grid file, or the one that ships.
+
+    At top level each parameter has a list of values, whose combinations are tried; in the table `alone` too, whose
+    values are tried one at a time with everything else as in the base. Raises MethodologyError naming file
+    and line: no file, not TOML, an unknown parameter or value (with those that are allowed), no list, an empty one, a
+    value twice.
+    """
+    file = read_toml(
+        default_grid_file() if path is None else Path(path), what="the grid", missing="no such grid file"
+    )
+    alone = file.content.pop(ALONE, {})
+    if not isinstance(alone, dict):
+        raise MethodologyError(f"{file.place(ALONE)}: {ALONE} = {alone!r}, expected a table")
+    _check(file, file.content)
+    _check(file, alone, ALONE)
+    return grid_of(file.content, alone)
+
+
+def grid_of(lists: Lists, alone: Lists | None = None) -> Grid:
+    """The grid of these lists, as `read_grid` describes them; raises MethodologyError for what is not allowed."""
+    tried: dict[Methodology, None] = {}
+    equivalent: dict[Methodology, Methodology] = {}
+    for one in _combinations(lists, alone or {}):
+        tried[meaning(one)] = None
+        if one != meaning(one):
+            equivalent[one] = meaning(one)
+    return Grid(list(tried), list(equivalent.items()))
+
+
+def meaning(methodology: Methodology) -> Methodology:
+    """The methodology to which it is equivalent: all_inputs has nothing to net (METHODOLOGY section 9.2)."""
+    return replace(methodology, netting="net") if methodology.sender == "all_inputs" else methodology
+
+
+def changes(methodology: Methodology, base: Methodology = REFERENCE) -> dict[str, str]:
+    """The parameters that differ from those of `base`, with their values."""
+    before = base.parameters()
+    return {key: value for key, value in methodology.parameters().items() if value != before[key]}
+
+
+def changed(methodology: Methodology, key: str, value: str) -> Methodology:
+    """The methodology with one parameter changed."""
+    change: dict[str, Any] = {key: value}
+    return replace(methodology, **change)
+
+
+def _combinations(lists: Lists, alone: Lists) -> Iterator[Methodology]:
+    for combination in product(*lists.values()):
+        chosen: dict[str, Any] = dict(zip(lists, combination, strict=True))
+        yield Methodology(**chosen)
+    first: dict[str, Any] = {key: values[0] for key, values in lists.items()}
+    for key, values in alone.items():
+        for value in values:
+            yield changed(Methodology(**first), key, value)
+
+
+def _check(file: TomlFile, lists: Mapping[str, object], *table: str) -> None:
+    for key, values in lists.items():
+        if found := _fault(key, values):
+            raise MethodologyError(f"{file.place(*table, key)}: {found}")
+
+
+def _fault(key: str, values: object) -> str | None:
+    """What is wrong with one line of a grid, or None."""
+    if key not in ALLOWED:
+        return fault(key, values)
+    if not isinstance(values, list) or not values:
+        return f"{key} = {values!r}, expected a list with some of {', '.join(ALLOWED[key])}"
+    for place, value in enumerate(values):
+        if found := fault(key, value):
+            return found
+        if value in values[:place]:
+            return f"{key} has {value!r} twice, expected each value once"
+    return None

@@ -1,0 +1,133 @@
+"""Methodologies in the order of their distance, what single changes move, and which cannot be told apart."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+from reflow.crosscheck.compare import Layer
+from reflow.flows.methodology import ALLOWED, Methodology
+from reflow.sweep.distance import Distance, Score, together
+from reflow.sweep.grid import changed, changes, meaning
+
+By = Literal["distance", "shape"]
+"""Which score decides the order."""
+
+
+class Measured(NamedTuple):
+    """One methodology against the vendor's series."""
+
+    methodology: Methodology
+    exchange_accounts: str
+    """Digest of the exchange accounts that it found."""
+    metrics: dict[str, Distance]
+    series: dict[str, str]
+    """Metric to a digest of our values on the days compared."""
+
+
+class Variant(NamedTuple):
+    """One methodology with its place among all."""
+
+    rank: int
+    """From 1 on; equal scores have equal ranks."""
+    methodology: Methodology
+    score: Score
+    layers: dict[Layer, Score]
+    metrics: dict[str, Distance]
+    series: dict[str, str]
+    exchange_accounts: str
+    group: int
+    """Methodologies with equal series in all compared metrics have the same; numbered in the order of the ranking."""
+
+    @property
+    def name(self) -> str:
+        """What differs from the reference methodology, such as `clock=header, netting=gross`."""
+        return name_of(self.methodology)
+
+
+class SingleChange(NamedTuple):
+    """What changing one parameter does to the scores: those after the change minus those before."""
+
+    base: Methodology
+    key: str
+    value: str
+    after: Methodology
+    """Where the change has no meaning, the base itself."""
+    change: Score
+    metrics: dict[str, Score]
+    moved: list[str]
+    """Metrics of which any compared day is another."""
+
+
+def name_of(methodology: Methodology) -> str:
+    """What differs from the reference methodology."""
+    return ", ".join(f"{key}={value}" for key, value in changes(methodology).items()) or "reference"
+
+
+def rank(measured: Sequence[Measured], by: By = "distance") -> list[Variant]:
+    """Closest first; of equally close ones that with fewer changes from the reference, then the grid's order."""
+    scored = [
+        (one, *together({name: found.score for name, found in one.metrics.items()})) for one in measured
+    ]
+    scored.sort(key=lambda entry: (getattr(entry[1], by), len(changes(entry[0].methodology))))
+    marks = [getattr(score, by) for _, score, _ in scored]
+    groups: dict[Hashable, int] = {}
+    return [
+        Variant(
+            rank=1 + marks.index(getattr(score, by)),
+            methodology=one.methodology,
+            score=score,
+            layers=layers,
+            metrics=one.metrics,
+            series=one.series,
+            exchange_accounts=one.exchange_accounts,
+            group=groups.setdefault(tuple(one.series.items()), len(groups) + 1),
+        )
+        for one, score, layers in scored
+    ]
+
+
+def single_changes(variants: Iterable[Variant], bases: Iterable[Methodology]) -> list[SingleChange]:
+    """From each base every other value of every parameter, as far as what comes of it is among the variants."""
+    found = {variant.methodology: variant for variant in variants}
+    return [
+        _change(found[base], found[after], key, value)
+        for base in dict.fromkeys(bases)
+        for key, values in ALLOWED.items()
+        for value in values
+        if value != base.parameters()[key] and (after := meaning(changed(base, key, value))) in found
+    ]
+
+
+def _change(before: Variant, after: Variant, key: str, value: str) -> SingleChange:
+    return SingleChange(
+        base=before.methodology,
+        key=key,
+        value=value,
+        after=after.methodology,
+        change=_minus(after.score, before.score),
+        metrics={
+            name: _minus(found.score, before.metrics[name].score) for name, found in after.metrics.items()
+        },
+        moved=[name for name, digest in after.series.items() if digest != before.series[name]],
+    )
+
+
+def _minus(a: Score, b: Score) -> Score:
+    return Score(a.distance - b.distance, a.shape - b.shape)
+
+
+def alike(variants: Iterable[Variant]) -> list[list[Variant]]:
+    """Those that the data cannot tell apart: the groups of more than one."""
+    groups: defaultdict[int, list[Variant]] = defaultdict(list)
+    for variant in variants:
+        groups[variant.group].append(variant)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def tied(variants: Iterable[Variant], by: By = "distance") -> list[list[Variant]]:
+    """Those that this vendor's series cannot tell apart although ours differ: equal scores, not all of one group."""
+    scores: defaultdict[Fraction, list[Variant]] = defaultdict(list)
+    for variant in variants:
+        scores[getattr(variant.score, by)].append(variant)
+    return [same for same in scores.values() if len({variant.group for variant in same}) > 1]

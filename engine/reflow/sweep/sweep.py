@@ -1,0 +1,192 @@
+"""Try many methodologies over one ledger and rank them by their distance to the vendor's series."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date
+from time import perf_counter
+from typing import Final, NamedTuple
+
+from reflow.crosscheck.aligned import Tolerance
+from reflow.errors import LedgerError, MethodologyError, VendorError
+from reflow.flows.prices import Prices
+from reflow.flows.recompute import Recomputation, recompute_each
+from reflow.ledger.days import read_blocks
+from reflow.ledger.ledger import Ledger, Tip
+from reflow.owners.labels import Labels
+from reflow.progress import Progress, silent
+from reflow.sweep.distance import Distance, measure
+from reflow.sweep.grid import Grid, read_grid
+from reflow.sweep.ranking import By, Measured, SingleChange, Variant, alike, rank, single_changes, tied
+from reflow.sweep.targets import Target, comparable, find_targets, left_out
+from reflow.vendor.files import Vendor
+
+LIMIT: Final = 100
+"""Methodologies in a sweep unless more are allowed: a long ledger takes its time."""
+
+
+class SweepResult(NamedTuple):
+    """Every methodology of a grid against the vendor's series."""
+
+    grid: Grid
+    variants: list[Variant]
+    """Closest first."""
+    changes: list[SingleChange]
+    """From the grid's base, and from the best."""
+    metrics: list[str]
+    """Those compared, in the order of the catalogue."""
+    left_out: dict[str, list[str]]
+    """Why (see targets.REASONS) to the metrics of the vendor's that were not compared."""
+    days: list[date]
+    """The complete days of every clock in the grid: on these the vendor's values are compared."""
+    by: By
+    tolerance: Tolerance
+    network: str
+    tip: Tip
+    digests: dict[str, str]
+    """SHA-256 (hex) of `ledger`, `labels`, `prices` and `vendor`."""
+    seconds: float
+    """Wall time; the only part that differs between runs."""
+
+    @property
+    def best(self) -> Variant:
+        """The first of the ranking."""
+        return self.variants[0]
+
+    @property
+    def alike(self) -> list[list[Variant]]:
+        """Methodologies with equal series: these metrics and days cannot tell them apart, whatever the vendor has."""
+        return alike(self.variants)
+
+    @property
+    def tied(self) -> list[list[Variant]]:
+        """Methodologies with other series that are equally far from the vendor's."""
+        return tied(self.variants, self.by)
+
+
+def sweep(
+    ledger: Ledger,
+    labels: Labels,
+    vendor: Vendor,
+    *,
+    grid: Grid | None = None,
+    prices: Prices | None = None,
+    metrics: Sequence[str] = (),
+    tolerance: Tolerance = Tolerance(),  # noqa: B008  # immutable
+    by: By = "distance",
+    limit: int = LIMIT,
+    progress: Progress = silent,
+) -> SweepResult:
+    """Recompute under every methodology of `grid` (the one that ships if left out) and rank them.
+
+    What methodologies share is computed once (see `recompute_each`), and only scores are kept of each, so memory
+    does not grow with their number. Scores are explained in distance.py; `by` says which one ranks. `metrics` are
+    ids and patterns (see `comparable`). `progress` counts methodologies.
+    Raises MethodologyError for more than `limit` methodologies, VendorError where there is nothing to compare, and
+    what `recompute` raises.
+    """
+    start, grid = perf_counter(), grid or read_grid()
+    if len(grid.methodologies) > limit:
+        raise MethodologyError(
+            f"the grid has {len(grid.methodologies)} methodologies, expected {limit} at most, or a higher limit"
+        )
+    wanted = [metric.id for metric in comparable(labels, metrics)]
+    days = _common_days(ledger, grid)
+    targets = find_targets(vendor, wanted, set(days))
+    if not targets:
+        raise VendorError(f"{vendor.source}: {_nothing(vendor, wanted, days)}")
+    measured, run = _measure_all(ledger, labels, grid, prices, targets, tolerance, progress)
+    compared = [metric for metric in targets if all(metric in one.metrics for one in measured)]
+    if not compared:
+        raise VendorError(
+            f"{vendor.source}: {len(targets)} metrics to compare, expected labels or prices for one"
+        )
+    variants = rank([_only(one, compared) for one in measured], by)
+    return SweepResult(
+        grid=grid,
+        variants=variants,
+        changes=single_changes(variants, (grid.base, variants[0].methodology)),
+        metrics=compared,
+        left_out=left_out(vendor, labels, wanted, targets, compared),
+        days=days,
+        by=by,
+        tolerance=tolerance,
+        network=run.network,
+        tip=run.tip,
+        digests={
+            "ledger": run.ledger_digest,
+            "labels": run.label_digest,
+            "prices": run.price_digest,
+            "vendor": vendor.digest,
+        },
+        seconds=perf_counter() - start,
+    )
+
+
+def _common_days(ledger: Ledger, grid: Grid) -> list[date]:
+    """The days that are complete under every clock of the grid, so that all are compared on the same."""
+    if ledger.tip() is None:
+        raise LedgerError(f"{ledger.path or 'ledger'}: no blocks in it yet, run ingest first")
+    clocks = dict.fromkeys(one.clock for one in grid.methodologies)
+    complete = [set(read_blocks(ledger.con, clock).days()) for clock in clocks]
+    return sorted(set.intersection(*complete))
+
+
+def _nothing(vendor: Vendor, wanted: Sequence[str], days: Sequence[date]) -> str:
+    """Why nothing can be compared."""
+    common = [metric for metric in wanted if metric in vendor.table]
+    if not common:
+        return f"no metric that can be compared, expected one such as {', '.join(wanted[:3])}"
+    theirs = sorted({day for metric in common for day in vendor.table[metric]})
+    spans = [f"{span[0]} to {span[-1]}" if span else "none" for span in (theirs, days)]
+    return f"no value on a complete day of the ledger: its days are {spans[0]}, the ledger's {spans[1]}"
+
+
+def _measure_all(
+    ledger: Ledger,
+    labels: Labels,
+    grid: Grid,
+    prices: Prices | None,
+    targets: dict[str, Target],
+    tolerance: Tolerance,
+    progress: Progress,
+) -> tuple[list[Measured], Recomputation]:
+    """Every methodology in the grid's order, and a run, for what all have in common."""
+    known: dict[tuple[str, str], Distance] = {}
+    found: dict[object, Measured] = {}
+    total = len(grid.methodologies)
+
+    def tell(stage: str, done: int, of: int) -> None:
+        progress(f"{stage} {100 * done // of} %" if of else stage, len(found), total)
+
+    for run in recompute_each(
+        ledger, labels, grid.methodologies, prices=prices, metrics=list(targets), progress=tell
+    ):
+        found[run.methodology] = _measure(run, targets, tolerance, known)
+        progress("methodologies", len(found), total)
+    return [found[one] for one in grid.methodologies], run._replace(values={})
+
+
+def _measure(
+    run: Recomputation,
+    targets: dict[str, Target],
+    tolerance: Tolerance,
+    known: dict[tuple[str, str], Distance],
+) -> Measured:
+    """One methodology; `known` remembers what was measured, as many have series in common."""
+    one = Measured(run.methodology, run.clusters.digest, {}, {})
+    for metric, target in targets.items():
+        pairs = target.beside(run.days, run.values[metric])
+        if not pairs.days:
+            continue
+        digest = hashlib.sha256(repr((pairs.days, pairs.ours)).encode()).hexdigest()
+        if (metric, digest) not in known:
+            known[metric, digest] = measure(metric, pairs, tolerance)
+        one.series[metric], one.metrics[metric] = digest, known[metric, digest]
+    return one
+
+
+def _only(one: Measured, metrics: Sequence[str]) -> Measured:
+    return one._replace(
+        metrics={metric: one.metrics[metric] for metric in metrics},
+        series={metric: one.series[metric] for metric in metrics},
+    )

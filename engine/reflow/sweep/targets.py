@@ -1,0 +1,87 @@
+"""The vendor's side of a sweep: which metrics are compared, on which days, with which values."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from reflow.amounts import VALUE_PLACES
+from reflow.crosscheck.aligned import Pairs, align
+from reflow.flows.catalog import Metric, catalog, select
+from reflow.flows.values import Values
+from reflow.owners.labels import Labels
+from reflow.vendor.files import Vendor
+
+REASONS: Final[dict[str, str]] = {
+    "unknown": "not in the catalogue, or of an exchange without a label",
+    "not asked for": "not asked for (what needs prices is compared only if it is named)",
+    "no day": "the vendor has no value on any complete day of the ledger",
+    "not computed": "we have no value on the vendor's days: no label or no price",
+}
+"""Why a metric of the vendor's is not compared."""
+
+
+class Target(NamedTuple):
+    """The vendor's values of one metric on the days that are compared."""
+
+    metric: str
+    days: list[date]
+    values: list[int]
+    """In 10**-`places` units of the metric."""
+    printed: list[Decimal]
+    """As they stand in the source."""
+    places: int
+
+    def beside(self, days: Sequence[date], ours: Values) -> Pairs:
+        """Our values of `days`, in 10**-18 units, beside the vendor's, where we have one."""
+        known = dict(zip(days, ours, strict=True))
+        scale = 10 ** (self.places - VALUE_PLACES)
+        pairs = Pairs([], [], [], [], self.places)
+        for day, vendors, printed in zip(self.days, self.values, self.printed, strict=True):
+            if (value := known[day]) is not None:
+                pairs.days.append(day)
+                pairs.ours.append(value * scale)
+                pairs.vendor.append(vendors)
+                pairs.printed.append(printed)
+        return pairs
+
+
+def comparable(labels: Labels, metrics: Sequence[str] = ()) -> list[Metric]:
+    """The metrics that are compared if the vendor has them: `metrics` (ids, patterns), or all that need no prices.
+
+    Dollars are native units times a price, so they say nothing more about a definition. Raises MetricError when
+    there is no such metric.
+    """
+    known = catalog(labels.exchanges())
+    return select(known, metrics) if metrics else [metric for metric in known if not metric.needs_prices]
+
+
+def find_targets(vendor: Vendor, wanted: Iterable[str], days: Collection[date]) -> dict[str, Target]:
+    """What the vendor has of the metrics `wanted` on `days`; those without any such value are not there."""
+    targets = {}
+    for metric in wanted:
+        series = {day: value for day, value in vendor.table.get(metric, {}).items() if day in days}
+        pairs = align(series, series)
+        if pairs.days:
+            targets[metric] = Target(metric, pairs.days, pairs.vendor, pairs.printed, pairs.places)
+    return targets
+
+
+def left_out(
+    vendor: Vendor,
+    labels: Labels,
+    wanted: Collection[str],
+    targets: Collection[str],
+    compared: Collection[str],
+) -> dict[str, list[str]]:
+    """Every metric of the vendor's that is not compared, by the first of the REASONS that holds."""
+    known = {metric.id for metric in catalog(labels.exchanges())}
+    found: dict[str, list[str]] = {reason: [] for reason in REASONS}
+    for metric in sorted({*vendor.table, *vendor.unread} - set(compared)):
+        if metric not in known:
+            found["unknown"].append(metric)
+        elif metric not in wanted:
+            found["not asked for"].append(metric)
+        else:
+            found["not computed" if metric in targets else "no day"].append(metric)
+    return found
