@@ -49,7 +49,7 @@ class Running:
     """The server as a user starts it."""
 
     def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "reflow.cli.main", "serve", str(folder), "--port", "0", "--json"]
+        command = [sys.executable, "-m", "reflow.cli", "serve", str(folder), "--port", "0", "--json"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         self.url = str(json.loads(self.process.stdout.readline())["url"])

@@ -84,7 +84,7 @@ def measured(command: Sequence[object]) -> Measured:
 
 def reflow_command(*words: object) -> list[object]:
     """The command line with these words."""
-    return [sys.executable, "-m", "reflow.cli.main", *words]
+    return [sys.executable, "-m", "reflow.cli", *words]
 
 
 def run_reflow(*words: object) -> int:

@@ -15,7 +15,7 @@ from reflow.cli.main import app
 def run(*args: object, cwd: Path | None = None, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run `reflow ARGS` without a terminal; what is not given of the environment is inherited."""
     return subprocess.run(
-        [sys.executable, "-m", "reflow.cli.main", *map(str, args)],
+        [sys.executable, "-m", "reflow.cli", *map(str, args)],
         cwd=cwd,
         env=os.environ | {"COLUMNS": "200"} | environment,
         stdin=subprocess.DEVNULL,

@@ -140,7 +140,7 @@ def known_values(factor: int = 1) -> dict[str, Sequence[int | None]]:
 @contextmanager
 def serving(folder: Path, *options: object, **environment: str) -> Iterator[Server]:
     """Run `reflow serve` on a free port until the end of the block; it must then end by itself, without a complaint."""
-    command = [sys.executable, "-m", "reflow.cli.main", "serve", folder, "--port", 0, "--json", *options]
+    command = [sys.executable, "-m", "reflow.cli", "serve", folder, "--port", 0, "--json", *options]
     with subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.PIPE,

@@ -425,7 +425,7 @@ def test_an_interrupt_is_one_line_and_status_130(tmp_path: Path) -> None:
         command = [
             sys.executable,
             "-m",
-            "reflow.cli.main",
+            "reflow.cli",
             "ingest",
             str(tmp_path / "l.duckdb"),
             "--rpc",

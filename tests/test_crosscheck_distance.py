@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from reflow.crosscheck.aligned import Pairs, Tolerance
 from reflow.crosscheck.compare import Difference
 from reflow.flows.methodology import REFERENCE, Methodology
-from reflow.sweep.distance import Distance, Score, measure, together
-from reflow.sweep.ranking import Measured, alike, rank, single_changes, tied
+from reflow.sweeps.distance import Distance, Score, measure, together
+from reflow.sweeps.ranking import Measured, alike, rank, single_changes, tied
 
 FIRST = date(2020, 1, 1)
 METRIC = "FlowInExNtv"

@@ -6,7 +6,7 @@ import pytest
 
 from reflow.errors import MethodologyError
 from reflow.flows.methodology import ALLOWED, REFERENCE, Methodology
-from reflow.sweep.grid import changed, changes, grid_of, meaning, read_grid
+from reflow.sweeps.grid import changed, changes, grid_of, meaning, read_grid
 
 
 def read(tmp_path: Path, text: str) -> list[Methodology]:

@@ -23,8 +23,8 @@ from economies import Case, cases, methodologies
 from economy import START, clock_to, coinbase, day_of, labels_of, ledger_of, on_day, pay, settled
 from plain_parser import account, parse_block, parse_undo
 from reflow.errors import LedgerError, MetricError
-from reflow.explain.explain import explain, explain_cell, open_cells
-from reflow.explain.explanation import Explanation
+from reflow.explanations.explain import explain, explain_cell, open_cells
+from reflow.explanations.explanation import Explanation
 from reflow.flows.catalog import Metric, seeds
 from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.flows.prices import prices_of

@@ -14,10 +14,10 @@ from chains import ingest_folder, simulation, write_simulation
 from plain_parser import parse_block
 from reflow.amounts import plain
 from reflow.errors import OutputError
-from reflow.explain.explain import explain
-from reflow.explain.explanation import Explanation
-from reflow.explain.payment_graph import payment_paths, shortened
-from reflow.explain.picture import TRANSACTIONS, write_graph
+from reflow.explanations.explain import explain
+from reflow.explanations.explanation import Explanation
+from reflow.explanations.payment_graph import payment_paths, shortened
+from reflow.explanations.picture import TRANSACTIONS, write_graph
 from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
 from reflow.owners.labels import read_labels
@@ -123,7 +123,7 @@ def test_a_graph_that_cannot_be_written_is_one_line(
     cell = found["FlowMinerOut1HopAllExNtv"]
     with pytest.raises(OutputError, match=r"ends in \.graphml or \.svg"):
         write_graph(cell, tmp_path / "paths.png")
-    monkeypatch.setattr("reflow.explain.picture.find_spec", lambda name: None)
+    monkeypatch.setattr("reflow.explanations.picture.find_spec", lambda name: None)
     with pytest.raises(OutputError, match=r"install reflow\[graph\]"):
         write_graph(cell, tmp_path)
     assert write_graph(cell, tmp_path / "paths.graphml") == [tmp_path / "paths.graphml"]

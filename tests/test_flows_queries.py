@@ -27,7 +27,7 @@ def test_query(name: str) -> None:
 
 
 def test_every_query_has_a_name_of_its_own() -> None:
-    files = [path for path in folder("queries").rglob("*.sql")]
+    files = list(folder("queries").rglob("*.sql"))
     assert len(query_files()) == len(files)
     assert {path.parent.name for path in files} == {
         "queries",

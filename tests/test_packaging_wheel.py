@@ -48,7 +48,7 @@ def test_labels_queries_and_grids_travel_in_the_wheel(wheel: Path) -> None:
     here = [path for name in folders for path in sorted((ROOT / name).rglob("*")) if path.is_file()]
     assert len(here) > 20
     assert {f"reflow/{path.relative_to(ROOT)}" for path in here} <= names
-    assert {"reflow/py.typed", "reflow/cli.py"} <= names
+    assert {"reflow/py.typed", "reflow/cli/main.py"} <= names
     assert not [name for name in names if name.startswith(("tests", "benchmarks")) or "__pycache__" in name]
 
 

@@ -23,7 +23,7 @@ from reflow.owners.labels import check_labels, read_labels
 from reflow.owners.pool_files import read_pools
 from reflow.owners.pools import report_pools
 from reflow.results.write import write
-from reflow.sweep.sweep import sweep
+from reflow.sweeps.sweep import sweep
 from reflow.vendor.files import read_vendor_file
 from vendor_2009 import assert_every_cell_is_the_vendors
 

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any, Final
 __version__ = "0.1.0"
 
 STAGES: Final = (
-    *("store", "blocks", "ledger", "owners", "flows", "explain", "results"),
-    *("vendor", "crosscheck", "sweep", "report", "serve", "simulate", "cli"),
+    *("store", "blocks", "ledger", "owners", "flows", "explanations", "results"),
+    *("vendor", "crosscheck", "sweeps", "report", "serve", "simulate", "cli"),
 )
-"""The rooms in their order: blocks are read, become a ledger, are given owners, flow, are explained, are written, are held
-against the vendor, are swept, reported, served. A room imports only those before it, and the modules beside them."""
+"""The rooms in their order: blocks are read, become a ledger, are given owners, flow, are explained, are written, are
+held against the vendor, are swept, reported, served. A room imports only those before it, and the modules beside them.
+"""
 
 if TYPE_CHECKING:
     from reflow.blocks.datadir import DatadirSource as DatadirSource
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from reflow.errors import ResultsError as ResultsError
     from reflow.errors import SourceError as SourceError
     from reflow.errors import VendorError as VendorError
-    from reflow.explain.explain import explain as explain
+    from reflow.explanations.explain import explain as explain
     from reflow.flows.methodology import Methodology as Methodology
     from reflow.flows.prices import Prices as Prices
     from reflow.flows.prices import read_prices as read_prices
@@ -59,12 +60,12 @@ if TYPE_CHECKING:
     from reflow.owners.labels import read_labels as read_labels
     from reflow.results.read import read_results as read_results
     from reflow.results.write import write as write
-    from reflow.sweep.grid import Grid as Grid
-    from reflow.sweep.grid import grid_of as grid_of
-    from reflow.sweep.grid import read_grid as read_grid
-    from reflow.sweep.output import write_sweep as write_sweep
-    from reflow.sweep.sweep import SweepResult as SweepResult
-    from reflow.sweep.sweep import sweep as sweep
+    from reflow.sweeps.grid import Grid as Grid
+    from reflow.sweeps.grid import grid_of as grid_of
+    from reflow.sweeps.grid import read_grid as read_grid
+    from reflow.sweeps.output import write_sweep as write_sweep
+    from reflow.sweeps.sweep import SweepResult as SweepResult
+    from reflow.sweeps.sweep import sweep as sweep
     from reflow.vendor.files import read_vendor_file as read_vendor_file
 
 _HOMES: Final = {
@@ -72,11 +73,11 @@ _HOMES: Final = {
     "reflow.blocks.rpc": ("RpcSource",),
     "reflow.crosscheck.check": ("cross_check",),
     "reflow.crosscheck.compare": ("compare",),
-    "reflow.sweep.grid": ("Grid", "grid_of", "read_grid"),
+    "reflow.sweeps.grid": ("Grid", "grid_of", "read_grid"),
     "reflow.crosscheck.output": ("write_cross_check",),
     "reflow.results.read": ("read_results",),
-    "reflow.sweep.sweep": ("SweepResult", "sweep"),
-    "reflow.sweep.output": ("write_sweep",),
+    "reflow.sweeps.sweep": ("SweepResult", "sweep"),
+    "reflow.sweeps.output": ("write_sweep",),
     "reflow.vendor.files": ("read_vendor_file",),
     "reflow.owners.labels": ("Labels", "check_labels", "read_labels"),
     "reflow.errors": (
@@ -92,7 +93,7 @@ _HOMES: Final = {
         "SourceError",
         "VendorError",
     ),
-    "reflow.explain.explain": ("explain",),
+    "reflow.explanations.explain": ("explain",),
     "reflow.flows.methodology": ("Methodology",),
     "reflow.results.write": ("write",),
     "reflow.flows.prices": ("Prices", "read_prices"),

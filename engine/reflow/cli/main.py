@@ -505,8 +505,8 @@ def explain(
     if rpc_cookie is not None and rpc is None:
         raise typer.BadParameter("--rpc-cookie goes with --rpc")
     from reflow.cli.summary_explain import tell_explanation
-    from reflow.explain.explain import explain as run
-    from reflow.explain.picture import check_graph, write_graph
+    from reflow.explanations.explain import explain as run
+    from reflow.explanations.picture import check_graph, write_graph
     from reflow.flows.methodology import Methodology
     from reflow.flows.prices import read_prices
     from reflow.ledger.ledger import Ledger
@@ -722,7 +722,7 @@ def serve(
 
 def _print_grid(wanted: bool) -> None:
     if wanted:
-        from reflow.sweep.grid import default_grid_file
+        from reflow.sweeps.grid import default_grid_file
 
         console.say(default_grid_file().read_text(encoding="utf-8").rstrip())
         raise typer.Exit
@@ -780,10 +780,10 @@ def sweep(
     from reflow.ledger.keep import keep_clocks
     from reflow.ledger.ledger import Ledger
     from reflow.owners.labels import read_labels
-    from reflow.sweep.grid import read_grid
-    from reflow.sweep.output import facts, write_sweep
-    from reflow.sweep.sweep import sweep as run
-    from reflow.sweep.targets import comparable
+    from reflow.sweeps.grid import read_grid
+    from reflow.sweeps.output import facts, write_sweep
+    from reflow.sweeps.sweep import sweep as run
+    from reflow.sweeps.targets import comparable
     from reflow.vendor.files import read_vendor_file
 
     check_folder(out)
@@ -908,7 +908,3 @@ def demo(
 def main() -> None:
     """Entry point of the `reflow` command."""
     app(prog_name="reflow")
-
-
-if __name__ == "__main__":
-    main()

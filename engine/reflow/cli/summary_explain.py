@@ -9,8 +9,8 @@ from reflow.cli.console import complain, say
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reflow.explain.explanation import Explanation, Party
-    from reflow.explain.reasons import Reason
+    from reflow.explanations.explanation import Explanation, Party
+    from reflow.explanations.reasons import Reason
 
 _PARTIES: Final = 10
 """Accounts told of one side of a transaction; --json has all of them."""

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 from reflow.cli.console import say, say_table
 from reflow.crosscheck.compare import layer_of
-from reflow.sweep.ranking import name_of
-from reflow.sweep.targets import REASONS
+from reflow.sweeps.ranking import name_of
+from reflow.sweeps.targets import REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
     from reflow.crosscheck.compare import Difference
-    from reflow.sweep.ranking import SingleChange
-    from reflow.sweep.sweep import SweepResult
+    from reflow.sweeps.ranking import SingleChange
+    from reflow.sweeps.sweep import SweepResult
 
 _LAYERS: Final = {1: "control", 2: "exchanges", 3: "miners"}
 _SHOWN: Final = 20

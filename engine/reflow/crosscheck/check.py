@@ -14,7 +14,7 @@ from reflow.crosscheck.findings import Finding
 from reflow.crosscheck.verdict import Diagnosis, diagnose
 from reflow.crosscheck.worst import Worst, worst_days
 from reflow.errors import ResultsError, VendorError
-from reflow.explain.explain import Cells, open_cells
+from reflow.explanations.explain import Cells, open_cells
 from reflow.flows.methodology import ALLOWED, Methodology
 from reflow.ledger.ledger import Ledger
 from reflow.owners.labels import read_labels

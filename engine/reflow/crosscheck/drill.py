@@ -19,8 +19,8 @@ from reflow.amounts import SAT_PLACES, VALUE_PLACES, plain
 from reflow.crosscheck.subset_sum import Closing, close
 from reflow.crosscheck.worst import Worst
 from reflow.errors import MetricError
-from reflow.explain.explain import Cells, block_amounts, block_parts, explain_cell, parts_of
-from reflow.explain.parts import Contributions
+from reflow.explanations.explain import Cells, block_amounts, block_parts, explain_cell, parts_of
+from reflow.explanations.parts import Contributions
 from reflow.flows.catalog import EX, Metric, control, find
 from reflow.flows.methodology import Clock
 from reflow.flows.values import control_series, metric_values

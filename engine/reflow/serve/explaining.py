@@ -62,7 +62,7 @@ class Explainer:
         return of_json(told, pretty=call.values["pretty"])
 
     def _explain(self, sources: Sources, call: Call, metric: str, day: date) -> dict[str, Any]:
-        from reflow.explain.explain import explain
+        from reflow.explanations.explain import explain
         from reflow.ledger.ledger import Ledger
 
         assert call.snapshot.run is not None

@@ -11,7 +11,7 @@ from reflow.blocks.datadir import DatadirSource
 from reflow.crosscheck.check import CrossCheck, Settings, cross_check
 from reflow.crosscheck.output import write_cross_check
 from reflow.errors import OutputError
-from reflow.explain.explain import open_cells
+from reflow.explanations.explain import open_cells
 from reflow.flows.prices import read_prices
 from reflow.flows.recompute import recompute
 from reflow.ledger.ingest import IngestProgress, IngestResult, ingest

@@ -9,14 +9,14 @@ import networkx as nx
 
 from reflow.amounts import plain
 from reflow.errors import OutputError
-from reflow.explain.explanation import Explanation
-from reflow.explain.payment_graph import LAYERS, payment_paths
+from reflow.explanations.explanation import Explanation
+from reflow.explanations.payment_graph import LAYERS, payment_paths
 from reflow.files import write_together
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from reflow.explain.payment_graph import Graph
+    from reflow.explanations.payment_graph import Graph
 
 TRANSACTIONS: Final = 8
 """A picture of more transactions cannot be read; GraphML has all of them."""

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 from reflow.crosscheck.compare import Layer
 from reflow.flows.methodology import ALLOWED, Methodology
-from reflow.sweep.distance import Distance, Score, together
-from reflow.sweep.grid import changed, changes, meaning
+from reflow.sweeps.distance import Distance, Score, together
+from reflow.sweeps.grid import changed, changes, meaning
 
 By = Literal["distance", "shape"]
 """Which score decides the order."""

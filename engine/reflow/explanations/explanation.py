@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from reflow.amounts import VALUE_PLACES, plain
-from reflow.explain.reasons import Owner, Reason, Role
+from reflow.explanations.reasons import Owner, Reason, Role
 from reflow.flows.catalog import Metric
 from reflow.flows.methodology import Methodology
 

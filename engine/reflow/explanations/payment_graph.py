@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 import networkx as nx
 
-from reflow.explain.explanation import Explanation, Part, Party
-from reflow.explain.reasons import Role
+from reflow.explanations.explanation import Explanation, Part, Party
+from reflow.explanations.reasons import Role
 
 if TYPE_CHECKING:
     Graph = nx.MultiDiGraph[str]

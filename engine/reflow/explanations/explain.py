@@ -15,10 +15,10 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from reflow.errors import LedgerError, MetricError
-from reflow.explain.changes import day_changes
-from reflow.explain.explanation import BlockPart, Explanation, JoinedPart, Name, Part, Party
-from reflow.explain.parts import Contributions, contributions
-from reflow.explain.reasons import AT_LAST, Role, owners, role
+from reflow.explanations.changes import day_changes
+from reflow.explanations.explanation import BlockPart, Explanation, JoinedPart, Name, Part, Party
+from reflow.explanations.parts import Contributions, contributions
+from reflow.explanations.reasons import AT_LAST, Role, owners, role
 from reflow.flows.catalog import Metric, catalog, control
 from reflow.flows.kernels import Longs
 from reflow.flows.methodology import REFERENCE, Methodology

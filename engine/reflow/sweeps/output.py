@@ -12,9 +12,9 @@ import reflow
 from reflow.crosscheck.compare import Difference, Layer, layer_of
 from reflow.files import write_together
 from reflow.flows.methodology import ALLOWED
-from reflow.sweep.distance import Distance, Score
-from reflow.sweep.ranking import SingleChange, Variant, name_of
-from reflow.sweep.sweep import SweepResult
+from reflow.sweeps.distance import Distance, Score
+from reflow.sweeps.ranking import SingleChange, Variant, name_of
+from reflow.sweeps.sweep import SweepResult
 
 _SCORES: Final[dict[str, Any]] = {
     "rank": pl.Int32,

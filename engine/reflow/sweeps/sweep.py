@@ -14,10 +14,10 @@ from reflow.ledger.days import read_blocks
 from reflow.ledger.ledger import Ledger, Tip
 from reflow.owners.labels import Labels
 from reflow.progress import Progress, silent
-from reflow.sweep.distance import Distance, measure
-from reflow.sweep.grid import Grid, read_grid
-from reflow.sweep.ranking import By, Measured, SingleChange, Variant, alike, rank, single_changes, tied
-from reflow.sweep.targets import Target, comparable, find_targets, left_out
+from reflow.sweeps.distance import Distance, measure
+from reflow.sweeps.grid import Grid, read_grid
+from reflow.sweeps.ranking import By, Measured, SingleChange, Variant, alike, rank, single_changes, tied
+from reflow.sweeps.targets import Target, comparable, find_targets, left_out
 from reflow.vendor.files import Vendor
 
 LIMIT: Final = 100

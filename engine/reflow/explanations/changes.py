@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from reflow.explain.parts import Change, Contributions, Turns, raise_if_parts_differ
+from reflow.explanations.parts import Change, Contributions, Turns, raise_if_parts_differ
 from reflow.flows.catalog import Metric
 from reflow.flows.kernels import Bools, Ints, Longs
 from reflow.flows.methodology import Methodology

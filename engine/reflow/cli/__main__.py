@@ -1,0 +1,5 @@
+"""python -m reflow.cli is the command reflow."""
+
+from reflow.cli.main import main
+
+main()
