@@ -265,7 +265,7 @@ def _explain_transactions(
         is_debit, tx, account = row.pop("is_debit"), row.pop("tx"), row["account"]
         row["value"] = int(row["value"])
         owner, as_of = known[account], tx
-        if cell.metric.family == "SplyMiner":  # who is a member by the end of the day counts the whole day
+        if change and cell.metric.hop is not None:  # who is a member by the end of the day counts all day
             owner, as_of = at_end[account], AT_LAST
         plays: Role = ""
         if change and change.turns:
