@@ -20,7 +20,7 @@ from figures import Measured, measured, reflow_command
 HERE: Final = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "tests"))
 
-from bitcoin_node import running_node  # noqa: E402  # the tests' own way to start a node
+from support.bitcoin_node import running_node  # noqa: E402  # the tests' own way to start a node
 
 REGTEST_MAGIC: Final = bytes.fromhex("fabfb5da")
 _PATIENCE_SECONDS: Final = 3600

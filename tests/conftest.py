@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from surroundings import ROOT, need
+from support.surroundings import ROOT, need
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -49,8 +49,8 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def chromium() -> "Iterator[Browser]":
-    """A real browser, for pages; see browser.py."""
-    from browser import find_chromium, run_chromium
+    """A real browser, for pages; see support/browser.py."""
+    from support.browser import find_chromium, run_chromium
 
     need(find_chromium() is not None, "no browser: chromium is not installed (or REFLOW_CHROMIUM)")
     with run_chromium() as browser:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from generated import generate
-from surroundings import ROOT
+from support.generated import generate
+from support.surroundings import ROOT
 
 COMPARE = ROOT / "benchmarks" / "compare.py"
 PAGE = """# Page

@@ -6,13 +6,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from generated import generate
 from reflow.blocks.datadir import DatadirSource
 from reflow.flows.prices import read_prices
 from reflow.flows.recompute import recompute
 from reflow.ledger.ingest import ingest
 from reflow.ledger.ledger import Ledger
 from reflow.owners.labels import read_labels
+from support.generated import generate
 
 
 @pytest.fixture(scope="module")

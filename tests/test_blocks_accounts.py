@@ -13,8 +13,6 @@ from embit.util.py_ripemd160 import ripemd160
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chains import batch_of
-from plain_parser import account as plain_account
 from reflow.blocks.decode import decode
 from reflow.blocks.hashing import credit_accounts, debit_accounts
 from reflow.blocks.kernels import TRANSFER_COUNT, TRANSFER_VALUE
@@ -35,6 +33,8 @@ from reflow.simulate.serialize import (
     serialize_transaction,
     txid,
 )
+from support.chains import batch_of
+from support.plain_parser import account as plain_account
 
 KEY = coincurve.PrivateKey(b"\x07" * 32).public_key
 COMPRESSED, UNCOMPRESSED = KEY.format(), KEY.format(compressed=False)

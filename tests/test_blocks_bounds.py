@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from chains import ingest_folder, simulation, write_simulation
 from reflow.blocks.decode import Layout, lay_out_block
 from reflow.blocks.kernels import TX_INPUTS, TX_WITNESS
 from reflow.blocks.source import byte_array
 from reflow.blocks.undo_writer import undo_checksum, varint
 from reflow.errors import ReflowError
 from reflow.ledger.ledger import Ledger
+from support.chains import ingest_folder, simulation, write_simulation
 
 BLOCKS = 130
 SPARE_BYTES = 1 << 30

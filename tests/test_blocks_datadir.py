@@ -10,8 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chains import KEY, content, ingest_folder, simulation, write_simulation
-from plain_parser import sha256d
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.headers import Header, HeaderTree, meets_target, target_of, work_of
 from reflow.errors import ReflowError, SourceError
@@ -20,6 +18,8 @@ from reflow.ledger.scan_state import load_scan
 from reflow.network import MAIN, REGTEST
 from reflow.simulate.blockfiles import BlockFileWriter, write_chain
 from reflow.simulate.chain import Chain, Payee
+from support.chains import KEY, content, ingest_folder, simulation, write_simulation
+from support.plain_parser import sha256d
 
 BLOCKS = 160
 """Enough for spends of mature coinbases; small enough to be written and read often."""

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chains import batch_of, simulation
-from plain_parser import PlainCoin, account, merkle_root, parse_block, parse_undo, sha256d
 from reflow.blocks.decode import DecodedBatch, decode, input_counts
 from reflow.blocks.revfiles import undo_counts
 from reflow.blocks.source import byte_array
 from reflow.blocks.undo_writer import Coin, serialize_undo
 from reflow.errors import BadBlockError
 from reflow.network import COIN, MAIN, REGTEST, Network
+from support.chains import batch_of, simulation
+from support.plain_parser import PlainCoin, account, merkle_root, parse_block, parse_undo, sha256d
 
 REAL_HEIGHTS = (413567, 540107, 574200)
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from bitcoin_node import free_port
 from reflow.blocks.rpc import RpcSource
 from reflow.errors import SourceError
 from reflow.network import MAIN, REGTEST
+from support.bitcoin_node import free_port
 
 PASSWORD = "s3cret-word"
 ANSWERS: dict[str, Any] = {

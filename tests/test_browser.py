@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from browser import visit
+from support.browser import visit
 
 QUIET = "<!doctype html><title>quiet</title><img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='><p>text"
 LOUD = """<!doctype html><title>loud</title>

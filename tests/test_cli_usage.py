@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import reflow
-from command import VERBS, options, run
+from support.command import VERBS, options, run
 
 
 def test_help_of_the_program_names_every_verb() -> None:

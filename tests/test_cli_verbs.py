@@ -20,11 +20,11 @@ import duckdb
 import polars as pl
 import pytest
 
-from command import run
 from reflow.flows.catalog import catalog
 from reflow.network import REGTEST
 from reflow.script import address_of
 from reflow.store.resources import folder
+from support.command import run
 
 PASSWORD = "s3cret-word"
 

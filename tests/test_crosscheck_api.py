@@ -16,8 +16,8 @@ from reflow.errors import VendorError
 from reflow.results.read import read_results
 from reflow.vendor import api as vendor_api
 from reflow.vendor.api import fetch_vendor
-from serving import known_values, results, serving
-from surroundings import ROOT, need
+from support.serving import known_values, results, serving
+from support.surroundings import ROOT, need
 
 SECRET = "s3cret-key"
 METRICS = ("BlkCnt", "FlowMinerIn0HopAllExNtv", "FlowMinerNet1HopAllNtv", "TxCnt")

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from economy import DAY, START, Block, coinbase, day_of, labels_of, ledger_of, on_day, pay, settled
 from reflow.amounts import VALUE_PLACES
 from reflow.errors import LedgerError, MethodologyError, VendorError
 from reflow.flows.methodology import ALLOWED, REFERENCE, Methodology
@@ -25,6 +24,7 @@ from reflow.sweeps.output import changes_frame, facts, ranking_frame, scores_fra
 from reflow.sweeps.sweep import SweepResult, sweep
 from reflow.vendor.files import Vendor, digest
 from reflow.vendor.series import Table
+from support.economy import DAY, START, Block, coinbase, day_of, labels_of, ledger_of, on_day, pay, settled
 
 M, A, B, C = 1, 2, 3, 4
 ECONOMY = settled(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from command import VERBS, options
 from reflow.flows import catalog_page
 from reflow.flows.catalog import catalog
 from reflow.flows.methodology import ALLOWED, PRESETS
 from reflow.ledger.rows import SCHEMAS
-from surroundings import ROOT
+from support.command import VERBS, options
+from support.surroundings import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "labels" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMAND_LINE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from economy import (
+from reflow.flows.methodology import ALLOWED, Methodology
+from reflow.flows.recompute import recompute
+from support.economy import (
     DAY,
     START,
     Block,
@@ -17,9 +19,7 @@ from economy import (
     pay,
     settled,
 )
-from reflow.flows.methodology import ALLOWED, Methodology
-from reflow.flows.recompute import recompute
-from surroundings import ROOT
+from support.surroundings import ROOT
 
 EXAMPLES = (
     (ROOT / "docs" / "methodology.md")

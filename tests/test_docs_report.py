@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from reflow.simulate.demo import run_demo
-from surroundings import ROOT
+from support.surroundings import ROOT
 
 PAGE = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
 

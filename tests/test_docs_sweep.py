@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reflow.simulate.demo import run_demo
-from surroundings import ROOT
+from support.surroundings import ROOT
 
 PAGE = (ROOT / "docs" / "sweep.md").read_text(encoding="utf-8")
 

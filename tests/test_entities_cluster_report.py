@@ -6,9 +6,9 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
-from economy import Block, coinbase, labels_of, ledger_of, on_day, pay
 from reflow.errors import LedgerError, OutputError
 from reflow.owners.cluster_report import ClusterReport, report_clusters
+from support.economy import Block, coinbase, labels_of, ledger_of, on_day, pay
 
 A, B, C, D, E, M = 1, 2, 3, 4, 5, 6
 LABELS = labels_of({A: "AAA", B: "BBB"})

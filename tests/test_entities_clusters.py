@@ -2,9 +2,9 @@
 
 import pytest
 
-from economy import Posting, Transaction, coinbase, labels_of, ledger_of, on_day, pay
 from reflow.owners.exchanges import find_exchange_accounts
 from reflow.store.duckdb import rows
+from support.economy import Posting, Transaction, coinbase, labels_of, ledger_of, on_day, pay
 
 A, B, C, D = 1, 2, 3, 4
 LABELS = labels_of({A: "AAA"})

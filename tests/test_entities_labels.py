@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from economy import coinbase, ledger_of, on_day, pay
 from reflow.errors import LabelError
 from reflow.network import MAIN, REGTEST
 from reflow.owners.label import exchange_entity, exchange_names
 from reflow.owners.labels import SCHEMA, Labels, check_labels, label_files, read_labels
 from reflow.script import account_of, address_of, script_of
 from reflow.store.resources import folder
+from support.economy import coinbase, ledger_of, on_day, pay
 
 A = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"
 B = "3D2oetdNuZUqQHPJmcMDDHYoqkyNVsFk9r"

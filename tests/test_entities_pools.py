@@ -12,8 +12,17 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
-from economies import Case, cases
-from economy import (
+from reflow.errors import LabelError, LedgerError, OutputError
+from reflow.flows.recompute import recompute
+from reflow.ledger.ledger import Ledger
+from reflow.network import MAIN, REGTEST
+from reflow.owners.pool_files import PoolData, read_pools
+from reflow.owners.pools import PoolReport, find_miner_entities, report_pools
+from reflow.script import address_of
+from reflow.store.duckdb import rows
+from reflow.store.resources import folder
+from support.economies import Case, cases
+from support.economy import (
     Block,
     clock_to,
     coinbase,
@@ -26,15 +35,6 @@ from economy import (
     pay,
     settled,
 )
-from reflow.errors import LabelError, LedgerError, OutputError
-from reflow.flows.recompute import recompute
-from reflow.ledger.ledger import Ledger
-from reflow.network import MAIN, REGTEST
-from reflow.owners.pool_files import PoolData, read_pools
-from reflow.owners.pools import PoolReport, find_miner_entities, report_pools
-from reflow.script import address_of
-from reflow.store.duckdb import rows
-from reflow.store.resources import folder
 
 A, B, C, X, Y, U = range(1, 7)
 LABELS = labels_of({X: "AAA", Y: "BBB"})

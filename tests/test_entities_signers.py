@@ -12,9 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from economies import Case, cases
-from economy import coinbase, labels_of, ledger_of, on_day, pay
-from reference_model import chain_of, is_coinjoin
 from reflow.errors import OutputError
 from reflow.owners import exchanges as clusters
 from reflow.owners import signers
@@ -23,6 +20,9 @@ from reflow.progress import silent
 from reflow.store.duckdb import rows
 from reflow.store.parallel import in_order
 from reflow.store.spill import Arrays
+from support.economies import Case, cases
+from support.economy import coinbase, labels_of, ledger_of, on_day, pay
+from support.reference_model import chain_of, is_coinjoin
 
 QUICK = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PLENTY = 1 << 30

@@ -7,10 +7,10 @@ from itertools import accumulate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from economies import Case, cases, methodologies
-from economy import START, Block, Posting, Transaction, coinbase, in_sat, labels_of, ledger_of, total
 from reflow.flows.methodology import Methodology
 from reflow.flows.recompute import Recomputation, recompute
+from support.economies import Case, cases, methodologies
+from support.economy import START, Block, Posting, Transaction, coinbase, in_sat, labels_of, ledger_of, total
 
 QUICK = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from economy import DAY, START, Block, coinbase, ledger_of
 from reflow.ledger.days import Blocks, read_blocks, whole_day_ranges
+from support.economy import DAY, START, Block, coinbase, ledger_of
 
 
 def blocks_on(days: list[int]) -> Blocks:

@@ -17,11 +17,6 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-import reference_model
-from chains import KEY, ingest_folder, simulation
-from economies import Case, cases, methodologies
-from economy import START, clock_to, coinbase, day_of, labels_of, ledger_of, on_day, pay, settled
-from plain_parser import account, parse_block, parse_undo
 from reflow.errors import LedgerError, MetricError
 from reflow.explanations.explain import explain, explain_cell, open_cells
 from reflow.explanations.explanation import Explanation
@@ -34,6 +29,11 @@ from reflow.network import REGTEST
 from reflow.owners.labels import Labels, read_labels
 from reflow.script import address_of, describe
 from reflow.simulate.blockfiles import write_chain
+from support import reference_model
+from support.chains import KEY, ingest_folder, simulation
+from support.economies import Case, cases, methodologies
+from support.economy import START, clock_to, coinbase, day_of, labels_of, ledger_of, on_day, pay, settled
+from support.plain_parser import account, parse_block, parse_undo
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -10,12 +10,24 @@ from typing import Any
 
 import pytest
 
-from economy import DAY, START, Block, coinbase, day_of, in_sat, labels_of, ledger_of, numbers, on_day, pay
 from reflow.flows.methodology import Methodology
 from reflow.flows.prices import prices_of
 from reflow.flows.recompute import Recomputation, recompute
 from reflow.owners.exchanges import find_exchange_accounts
 from reflow.store.duckdb import rows
+from support.economy import (
+    DAY,
+    START,
+    Block,
+    coinbase,
+    day_of,
+    in_sat,
+    labels_of,
+    ledger_of,
+    numbers,
+    on_day,
+    pay,
+)
 
 M, A, B, P, U, V, W = 1, 2, 3, 4, 7, 8, 9
 EXCHANGES = {A: "AAA", B: "BBB"}

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from economies import Case, cases, methodologies
-from economy import coinbase, labels_of, ledger_of, on_day, pay, settled
 from reflow.errors import LedgerError
 from reflow.flows import recompute as module
 from reflow.flows.methodology import PRESETS, REFERENCE, Methodology
 from reflow.flows.recompute import Recomputation, recompute, recompute_each, recompute_many
 from reflow.results.write import write
+from support.economies import Case, cases, methodologies
+from support.economy import coinbase, labels_of, ledger_of, on_day, pay, settled
 
 M, A, U = 1, 2, 3
 ECONOMY = settled(on_day(0, coinbase((M, 1000))), on_day(1, pay([(M, 500), (U, 400)], [(A, 600), (M, 250)])))

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from economies import Case, cases, methodologies
-from economy import coinbase, labels_of, ledger_of, on_day, pay, settled
 from reflow.flows import sums
 from reflow.flows.members import Members, MembersOf, read_members
 from reflow.flows.methodology import Methodology
@@ -18,6 +16,8 @@ from reflow.flows.recompute import recompute_many
 from reflow.ledger.ledger import DEFAULT_MEMORY, Ledger
 from reflow.network import REGTEST
 from reflow.store.duckdb import memory_for_arrays, memory_limit
+from support.economies import Case, cases, methodologies
+from support.economy import coinbase, labels_of, ledger_of, on_day, pay, settled
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from economies import methodologies
 from reflow.errors import MethodologyError
 from reflow.flows.methodology import ALLOWED, PRESETS, PURPOSES, REFERENCE, Methodology, read_all
+from support.economies import methodologies
 
 
 def test_reference_is_the_contract() -> None:

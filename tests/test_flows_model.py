@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import reference_model
-from economies import Case, cases, methodologies
-from economy import START, day_of, labels_of, ledger_of
 from reflow.flows.methodology import ALLOWED, REFERENCE, Methodology
 from reflow.flows.prices import prices_of
 from reflow.flows.recompute import Recomputation, recompute
 from reflow.owners.exchanges import find_exchange_accounts
 from reflow.store.duckdb import rows
+from support import reference_model
+from support.economies import Case, cases, methodologies
+from support.economy import START, day_of, labels_of, ledger_of
 
 THOROUGH = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FIRST = day_of(START)

@@ -11,7 +11,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from economy import START, Block, coinbase, day_of, labels_of, ledger_of, ledger_rows, on_day, pay, settled
 from reflow.amounts import plain
 from reflow.errors import LedgerError, OutputError
 from reflow.flows import sums
@@ -24,6 +23,18 @@ from reflow.ledger.kept_days import keep_days
 from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
 from reflow.results.write import write
+from support.economy import (
+    START,
+    Block,
+    coinbase,
+    day_of,
+    labels_of,
+    ledger_of,
+    ledger_rows,
+    on_day,
+    pay,
+    settled,
+)
 
 PRICES = prices_of({day_of(START) + timedelta(n): Decimal("0.1") / 3 for n in range(5)})
 LABELS = labels_of({2: "BFX", 3: "NEW"}, {9: "pool"})

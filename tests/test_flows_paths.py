@@ -10,8 +10,6 @@ from xml.etree import ElementTree
 import networkx as nx
 import pytest
 
-from chains import ingest_folder, simulation, write_simulation
-from plain_parser import parse_block
 from reflow.amounts import plain
 from reflow.errors import OutputError
 from reflow.explanations.explain import explain
@@ -22,7 +20,9 @@ from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
 from reflow.owners.labels import read_labels
 from reflow.script import address_of
-from surroundings import need
+from support.chains import ingest_folder, simulation, write_simulation
+from support.plain_parser import parse_block
+from support.surroundings import need
 
 DAY = date(2020, 1, 20)
 

@@ -8,9 +8,19 @@ from dataclasses import replace
 
 import pytest
 
-from economy import Transaction, clock_to, coinbase, in_sat, labels_of, ledger_of, on_day, pay, settled
 from reflow.flows.methodology import REFERENCE, Methodology, Sender
 from reflow.flows.recompute import recompute
+from support.economy import (
+    Transaction,
+    clock_to,
+    coinbase,
+    in_sat,
+    labels_of,
+    ledger_of,
+    on_day,
+    pay,
+    settled,
+)
 
 M, A, B, U, V = 1, 2, 3, 8, 9
 EXCHANGES = {A: "AAA", B: "BBB"}

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from chains import KEY, content, ingest_folder, simulation, write_simulation
 from reflow.files import write_csv
 from reflow.flows.methodology import PRESETS
 from reflow.flows.prices import prices_of
@@ -21,6 +20,7 @@ from reflow.network import REGTEST
 from reflow.owners.labels import Labels, read_labels
 from reflow.results.write import write
 from reflow.script import address_of
+from support.chains import KEY, content, ingest_folder, simulation, write_simulation
 
 
 class Way(NamedTuple):

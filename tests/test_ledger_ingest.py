@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chains import KEY, content, ingest_folder, simulation, write_simulation
 from reflow.blocks.clock import mediantimes
 from reflow.blocks.datadir import DatadirSource
 from reflow.errors import LedgerError
@@ -22,6 +21,7 @@ from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
 from reflow.simulate.blockfiles import BlockFileWriter, write_chain
 from reflow.simulate.chain import Block, Chain, Payee
+from support.chains import KEY, content, ingest_folder, simulation, write_simulation
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,6 @@ from hypothesis import strategies as st
 
 import reflow.ledger.day_figures as day_figures
 import reflow.ledger.kept_days as kept_days
-from economies import Case, cases
-from economy import Block, Economy, coinbase, ledger_rows, on_day, pay, settled
 from reflow.clock import CLOCKS, Clock
 from reflow.ledger.day_figures import FullError, Holdings
 from reflow.ledger.days import read_blocks
@@ -29,6 +27,8 @@ from reflow.ledger.rows import LedgerRows
 from reflow.ledger.verify import verify
 from reflow.network import REGTEST
 from reflow.store.duckdb import rows
+from support.economies import Case, cases
+from support.economy import Block, Economy, coinbase, ledger_rows, on_day, pay, settled
 
 THOROUGH = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

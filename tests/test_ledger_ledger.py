@@ -9,13 +9,13 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from chains import LEDGER_TABLES, batch_of, content, ingest_folder, simulation, write_simulation
 from reflow.blocks.decode import decode
 from reflow.errors import LedgerError
 from reflow.ledger.assemble import Assembler
 from reflow.ledger.ledger import SCHEMA_VERSION, Ledger, Tip
 from reflow.ledger.rows import SCHEMAS, LedgerRows
 from reflow.network import MAIN, REGTEST
+from support.chains import LEDGER_TABLES, batch_of, content, ingest_folder, simulation, write_simulation
 
 
 @pytest.fixture

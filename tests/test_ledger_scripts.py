@@ -11,8 +11,6 @@ from pathlib import Path
 import coincurve
 import pytest
 
-from chains import KEY, ingest_folder, simulation, write_simulation
-from plain_parser import account, parse_block, parse_undo
 from reflow.blocks.lookup import RpcLookup
 from reflow.blocks.undo_writer import compress_script, expand_script
 from reflow.errors import SourceError
@@ -20,6 +18,8 @@ from reflow.ledger.ledger import Ledger
 from reflow.ledger.scripts import Origin, Posting, Scripts, _look_up, find_scripts
 from reflow.script import account_script
 from reflow.simulate.blockfiles import write_chain
+from support.chains import KEY, ingest_folder, simulation, write_simulation
+from support.plain_parser import account, parse_block, parse_undo
 
 Transactions = dict[bytes, list[int]]
 

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chains import ingest_folder, write_simulation
 from reflow.errors import LedgerError
 from reflow.ledger import verify as verify_module
 from reflow.ledger.faults import KEPT
@@ -24,6 +23,7 @@ from reflow.ledger.ledger import Ledger
 from reflow.ledger.rows import SCHEMAS
 from reflow.ledger.verify import Verification, verify
 from reflow.network import REGTEST
+from support.chains import ingest_folder, write_simulation
 
 BLOCKS = 130
 TABLES = SCHEMAS._fields

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from surroundings import ROOT
+from support.surroundings import ROOT
 
 
 @pytest.fixture(scope="module")

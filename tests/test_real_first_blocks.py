@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from chains import ingest_folder, unpack_first_blocks
-from command import run
 from reflow.flows.methodology import Methodology
 from reflow.flows.recompute import recompute
 from reflow.ledger.ledger import Ledger
@@ -25,7 +23,9 @@ from reflow.owners.pools import report_pools
 from reflow.results.write import write
 from reflow.sweeps.sweep import sweep
 from reflow.vendor.files import read_vendor_file
-from vendor_2009 import assert_every_cell_is_the_vendors
+from support.chains import ingest_folder, unpack_first_blocks
+from support.command import run
+from support.vendor_2009 import assert_every_cell_is_the_vendors
 
 TIP = "0000000025c6b644f8add734be7e666fa4afa43ca0204d623a0c0b1fd2104c7a"
 

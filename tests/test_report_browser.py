@@ -1,6 +1,7 @@
 """The report in a real browser: quiet, drawn, readable with mouse and keys, light and dark, on a phone and on paper.
 
-The folder is that of report_files.py with hostile names, so that each of these tests would also see a name run as code.
+The folder is that of support/report_files.py with hostile names, so that each of these tests would also see a name
+run as code.
 """
 
 import csv
@@ -12,10 +13,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
-from browser import Visit, visit
 from reflow.report.report import write_report
 from reflow.results.frames import read_frames
-from report_files import (
+from support.browser import Visit, visit
+from support.report_files import (
     EVIL,
     FIRST,
     METRICS,

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from command import run
 from reflow.errors import OutputError, ResultsError
 from reflow.owners.pools import PoolDay, PoolReport, PoolTotal
 from reflow.report import report as reporting
@@ -27,7 +26,18 @@ from reflow.report.report import write_report
 from reflow.report.sections import shortly
 from reflow.report.theme import PAPER
 from reflow.results.frames import read_frames
-from report_files import DAYS, EVIL, METRICS, day, ours, vendor, write_crosscheck, write_run, write_sweep
+from support.command import run
+from support.report_files import (
+    DAYS,
+    EVIL,
+    METRICS,
+    day,
+    ours,
+    vendor,
+    write_crosscheck,
+    write_run,
+    write_sweep,
+)
 
 POOLS = PoolReport(
     first_day=day(0),

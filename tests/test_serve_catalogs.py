@@ -8,7 +8,7 @@ import pytest
 
 from reflow.flows.catalog import catalog
 from reflow.flows.methodology import PRESETS
-from serving import SERIES, Server, day, known_values, results, serving
+from support.serving import SERIES, Server, day, known_values, results, serving
 
 IDS = sorted(known_values())
 SUPPORTED = [id_ for id_ in IDS if "POL" not in id_]

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from serving import DAYS, Server, day, known_values, results, serving
-from surroundings import ROOT, need
+from support.serving import DAYS, Server, day, known_values, results, serving
+from support.surroundings import ROOT, need
 
 EX = "FlowMinerIn0HopAllExNtv"
 NET = "FlowMinerNet1HopAllNtv"
@@ -51,7 +51,7 @@ def told(server: Server, python: Path) -> dict[str, Any]:
     """What client_calls.py printed."""
     host, port = server.address
     answer: dict[str, Any] = json.loads(
-        _run(python, Path(__file__).with_name("client_calls.py"), f"{host}:{port}")
+        _run(python, Path(__file__).with_name("support") / "client_calls.py", f"{host}:{port}")
     )
     return answer
 

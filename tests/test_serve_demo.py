@@ -11,9 +11,9 @@ import duckdb
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser import Visit, visit
-from command import run
-from serving import Server, serving
+from support.browser import Visit, visit
+from support.command import run
+from support.serving import Server, serving
 
 OUT, IN = "FlowMinerOut1HopAllExNtv", "FlowMinerIn1HopAllExNtv"
 DAY = "2020-01-20"

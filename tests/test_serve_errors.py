@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import pytest
 
-from command import run
 from reflow.errors import ReflowError
 from reflow.serve.explaining import Sources
 from reflow.serve.server import serve
-from serving import SERIES, Reply, Server, known_values, results, serving
+from support.command import run
+from support.serving import SERIES, Reply, Server, known_values, results, serving
 
 EX = "FlowMinerIn0HopAllExNtv"
 GOOD = f"assets=btc&metrics={EX}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import DAYS, SERIES, Server, day, days_of, known_values, results, serving
+from support.serving import DAYS, SERIES, Server, day, days_of, known_values, results, serving
 
 EX = "FlowMinerIn0HopAllExNtv"
 NET = "FlowMinerNet1HopAllNtv"

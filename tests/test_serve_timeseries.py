@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from serving import DAYS, SERIES, Server, day, days_of, known_values, results, serving
+from support.serving import DAYS, SERIES, Server, day, days_of, known_values, results, serving
 
 EX = "FlowMinerIn0HopAllExNtv"
 USD = "FlowMinerIn0HopAllExUSD"

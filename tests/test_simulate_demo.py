@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-import chains
 from reflow.errors import OutputError
 from reflow.flows.catalog import catalog
 from reflow.simulate.books import Row
 from reflow.simulate.demo import DemoResult, Disagreement, compare, run_demo
 from reflow.simulate.market import EXCHANGES
+from support import chains
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from surroundings import ROOT, need
+from support.surroundings import ROOT, need
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from generated import generate
-from reindex import reindexed_tip
+from support.generated import generate
+from support.reindex import reindexed_tip
 
 
 def test_same_tip_and_same_undo_file(tmp_path: Path, bitcoind_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from reflow.simulate.blockfiles import write_chain
 from reflow.simulate.economy import Simulation, simulate
-from reindex import reindexed_tip
+from support.reindex import reindexed_tip
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bitcoin_node import Node, running_node
-from chains import content, ingest_folder, unpack_first_blocks
 from reflow.blocks.rpc import RpcSource
 from reflow.flows.recompute import recompute
 from reflow.ledger.ingest import ingest
@@ -17,7 +15,9 @@ from reflow.ledger.ledger import Ledger
 from reflow.network import MAIN
 from reflow.owners.labels import read_labels
 from reflow.results.write import write
-from vendor_2009 import assert_every_cell_is_the_vendors, read_rows
+from support.bitcoin_node import Node, running_node
+from support.chains import content, ingest_folder, unpack_first_blocks
+from support.vendor_2009 import assert_every_cell_is_the_vendors, read_rows
 
 HEIGHT = 4312
 

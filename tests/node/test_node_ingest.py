@@ -1,7 +1,7 @@
 """A real node's chain, ingested from its files while it runs and over its RPC: one ledger, and the node's own figures.
 
-The chain has every kind of output, several days and a reorg (tests/regtest_chain.py). Every table is compared row for
-row; heights, sizes, fees, times, supply and balances are asked from the node.
+The chain has every kind of output, several days and a reorg (tests/support/regtest_chain.py). Every table is compared
+row for row; heights, sizes, fees, times, supply and balances are asked from the node.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,6 @@ from typing import Any
 import duckdb
 import pytest
 
-import regtest_chain
-from bitcoin_node import Node, running_node
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.rpc import RpcSource
 from reflow.ledger.ingest import IngestResult, ingest
@@ -22,6 +20,8 @@ from reflow.ledger.rows import SCHEMAS
 from reflow.ledger.verify import verify
 from reflow.network import REGTEST
 from reflow.script import account_of
+from support import regtest_chain
+from support.bitcoin_node import Node, running_node
 
 
 @pytest.fixture(scope="module", params=[(), ("-fastprune", "-blocksxor=0")], ids=["xor", "small files"])

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-import regtest_chain
-from bitcoin_node import Node, running_node
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.rpc import RpcSource
 from reflow.errors import SourceError
 from reflow.ledger.ingest import ingest
+from support import regtest_chain
+from support.bitcoin_node import Node, running_node
 
 BLOCKS = 900
 ADDRESS = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202"

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from economy import DAY, START, Block, Posting, Transaction, coinbase
 from reflow.flows.methodology import ALLOWED, Methodology
+from support.economy import DAY, START, Block, Posting, Transaction, coinbase
 
 ACCOUNTS = st.integers(0, 11)
 AMOUNTS = st.one_of(st.sampled_from([0, 1, 2, 100, 1000]), st.integers(0, 50), st.integers(0, 10**15))

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from plain_parser import sha256d
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.source import RawBatch, byte_array
 from reflow.ledger.ingest import IngestResult, ingest
 from reflow.ledger.ledger import Ledger
 from reflow.simulate.blockfiles import write_chain
 from reflow.simulate.economy import Simulation, simulate
+from support.plain_parser import sha256d
 
 KEY = bytes.fromhex("1f2e3d4c5b6a7988")
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-GENERATOR = Path(__file__).parents[1] / "benchmarks" / "generate.py"
+GENERATOR = Path(__file__).parents[2] / "benchmarks" / "generate.py"
 
 
 def generate(folder: Path, *options: str) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import networkx as nx
 
-from economy import Economy, Transaction, day_of, mediantime, total, transfers
 from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.network import REGTEST
+from support.economy import Economy, Transaction, day_of, mediantime, total, transfers
 
 Conflicts = set[tuple[int, str, int, int]]
 

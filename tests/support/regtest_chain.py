@@ -10,9 +10,9 @@ from decimal import Decimal
 import coincurve
 from embit import base58
 
-from bitcoin_node import Node
 from reflow.script import account_of
 from reflow.simulate.serialize import Input, Output, Prevout, Transaction, serialize_transaction
+from support.bitcoin_node import Node
 
 DAY = 86_400
 START = 1_577_836_800  # 2020-01-01

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from economy import coinbase, labels_of, ledger_of, on_day, settled
 from reflow.amounts import VALUE_SCALE, VALUES_PER_SAT
 from reflow.flows.catalog import catalog
 from reflow.flows.methodology import PRESETS
 from reflow.flows.recompute import Recomputation, recompute
 from reflow.results.write import write
-from surroundings import ROOT
+from support.economy import coinbase, labels_of, ledger_of, on_day, settled
+from support.surroundings import ROOT
 
 START = date(2020, 1, 1)
 DAYS = 30
