@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import reflow.ledger.day_figures as day_figures
 import reflow.ledger.kept_days as kept_days
 from reflow.clock import CLOCKS, Clock
-from reflow.ledger.day_figures import FullError, Holdings
+from reflow.ledger.day_figures import Accounts, FullError, Holdings
 from reflow.ledger.days import read_blocks
 from reflow.ledger.keep import keep_clocks
 from reflow.ledger.kept_days import KEPT, check_days, keep_days, kept_clocks, read_figures
@@ -251,7 +251,7 @@ def test_holdings_against_a_dictionary(changes: list[tuple[int, int]], part: int
     """Accounts that share their lowest bits lie in the same slots, so that removal has to move others up."""
 
     held: dict[int, int] = {}
-    holdings = Holdings(1 << 20, 4, part)
+    holdings = Holdings(1 << 20, Accounts(4, part))
     for account, change in changes:
         account += part
         held[account] = held.get(account, 0) + change
@@ -267,9 +267,9 @@ def test_more_parts_give_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     seen: list[int] = []
 
     class Watched(Holdings):
-        def __init__(self, memory: int, parts: int = 1, part: int = 0) -> None:
-            seen.append(parts)
-            super().__init__(64 * 16, parts, part)
+        def __init__(self, memory: int, accounts: Accounts | None = None) -> None:
+            seen.append((accounts or Accounts()).parts)
+            super().__init__(64 * 16, accounts)
 
     with Ledger.open(tmp_path / "ledger", REGTEST) as ledger, small_pieces(monkeypatch):
         monkeypatch.setattr(kept_days, "_SPAN_BYTES", 10**9)

@@ -5,6 +5,7 @@ Nothing here is simulated: files, hashes, undo data and the vendor's figures are
 
 import csv
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from decimal import Decimal
@@ -14,6 +15,7 @@ import pytest
 
 from reflow.flows.methodology import Methodology
 from reflow.flows.recompute import recompute
+from reflow.ledger.kept_days import kept_clocks
 from reflow.ledger.ledger import Ledger
 from reflow.ledger.verify import verify
 from reflow.network import COIN, MAIN
@@ -268,3 +270,53 @@ def test_a_label_whose_key_was_paid_is_seen_on_chain(ledger_2009: Ledger, tmp_pa
     )
     report = check_labels([path], MAIN, ledger=ledger_2009)
     assert report.unseen == {"pool": {"No": ["1CounterpartyXXXXXXXXXXXXXXXUWLpVr"]}}
+
+
+@pytest.mark.parametrize(
+    ("options", "columns", "left_out"),
+    [
+        ((), 487, 136),
+        (("--exchanges", "BNB,Bitkub"), None, 157),
+        (("--exchanges", "all"), None, 0),
+        (("--metrics", "seeds"), 44, 0),
+        (("--metrics", "FlowInBitkubNtv"), 1, 0),
+    ],
+    ids=["default", "two exchanges", "all exchanges", "seeds", "one id"],
+)
+def test_few_columns_when_few_are_wanted(
+    ledger: Ledger, tmp_path: Path, options: tuple[str, ...], columns: int | None, left_out: int
+) -> None:
+    """With the shipped labels: the vendor's exchanges by default, the rest for the asking; all count in Ex."""
+    done = run("recompute", ledger.path, "--labels", "shipped", *options, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    names = (tmp_path / "metrics.csv").read_text().partition("\n")[0].split(",")[1:]
+    codes = {match[1] for name in names if (match := re.fullmatch("FlowIn(\\w+)Ntv", name))} - {
+        "Ex",
+        "ExIncl",
+    }
+    assert columns is None or len(names) == columns
+    told = json.loads((tmp_path / "run.json").read_text())
+    assert len(told["exchanges_left_out"]) == left_out
+    assert ("exchanges that the vendor does not have; --exchanges all" in done.stdout) == bool(left_out)
+    if "--exchanges" in options:
+        assert codes == ({"BNB", "Bitkub"} if "BNB,Bitkub" in options else set(told["exchanges"]))
+
+
+def test_the_header_clock_is_kept_once_it_was_asked_for(
+    shared_data: Path, labels_file: Path, tmp_path: Path
+) -> None:
+    """In the ledger, by the recompute that needs it; an ingest goes on with it, and nothing else changes."""
+    ingest_folder(tmp_path / "ledger", unpack_first_blocks(shared_data, 439, tmp_path))
+    method = tmp_path / "header.toml"
+    method.write_text('clock = "header"\n')
+    out = {}
+    for number in (1, 2):
+        folder = tmp_path / f"out{number}"
+        asked = ("--labels", labels_file, "--methodology", method, "--out", folder)
+        done = run("recompute", tmp_path / "ledger", *asked)
+        assert done.returncode == 0, done.stderr
+        out[number] = (folder / "metrics.csv").read_bytes()
+    with Ledger.open(tmp_path / "ledger", read_only=True) as opened:
+        assert sorted(kept_clocks(opened.con)) == ["header", "mediantime"]
+        assert verify(opened).fault_count == 0
+    assert out[1] == out[2]

@@ -64,8 +64,9 @@ class FullError(Exception):
 class Holdings:
     """The accounts of one part whose balance is not 0; the other parts' are passed over."""
 
-    def __init__(self, memory: int, parts: int = 1, part: int = 0) -> None:
-        """`memory` is in bytes; `parts`, a power of two, are told apart by the lowest bits of the account."""
+    def __init__(self, memory: int, accounts: "Accounts | None" = None) -> None:
+        """`memory` is in bytes."""
+        parts, part = accounts or Accounts()
         self._mask = parts - 1
         self._part = part
         self._most = max(_SMALLEST, 1 << (max(1, memory // _BYTES_PER_SLOT).bit_length() - 1))
@@ -106,23 +107,50 @@ def _empty(size: int) -> Slots:
     return Slots(np.empty(size, np.int64), np.zeros(size, np.int64))
 
 
+class Accounts(NamedTuple):
+    """One of `parts` parts of all accounts, a power of two, told apart by the lowest bits."""
+
+    parts: int = 1
+    part: int = 0
+
+    def of(self, account: Longs) -> NDArray[np.bool_]:
+        """Which of the accounts are of this part."""
+        return np.asarray((account & (self.parts - 1)) == self.part, np.bool_)
+
+
+EVERY: Final = Accounts()
+
+
 def read_days(
-    con: DuckDBPyConnection, ranges: Iterable[Range], day_count: int, workers: int
+    con: DuckDBPyConnection,
+    ranges: Iterable[Range],
+    day_count: int,
+    workers: int,
+    accounts: Accounts = EVERY,
 ) -> Iterator[DayChanges]:
-    """The days of the ranges in order, those below `day_count` only; a day without a transaction is left out."""
+    """The days of the ranges in order, those below `day_count` only; a day without a transaction is left out.
+
+    The first part of the accounts comes with the figures of all of them; the others with their changes alone.
+    """
 
     def read(part: Range) -> list[DayChanges]:
         with con.cursor() as own:
-            return read_range(own, part, day_count)
+            return read_range(own, part, day_count, accounts)
 
     for days in in_order(read, ranges, workers):
         yield from days
 
 
-def read_range(con: DuckDBPyConnection, part: Range, day_count: int) -> list[DayChanges]:
+def read_range(
+    con: DuckDBPyConnection, part: Range, day_count: int, accounts: Accounts = EVERY
+) -> list[DayChanges]:
     """The days of one range; `con` is for this call alone."""
     debits, credits_ = (_postings(con, name, part) for name in ("debits", "credits"))
     paying = credits_.value > 0
+    if accounts.part > 0:
+        paying &= accounts.of(credits_.account)
+        spending = accounts.of(debits.account)
+        debits = _Side(*(column[spending] for column in debits))
     gains = _Side(*(column[paying] for column in credits_))
     fees, transfers = _payments(debits, gains)
     cut = [_by_day(part, tx) for tx in (debits.tx, gains.tx, fees[0], transfers[0])]

@@ -15,7 +15,15 @@ import pyarrow.compute as pc
 from duckdb import DuckDBPyConnection
 
 from reflow.clock import Clock
-from reflow.ledger.day_figures import DayChanges, DayFigures, FullError, Holdings, read_days, read_range
+from reflow.ledger.day_figures import (
+    Accounts,
+    DayChanges,
+    DayFigures,
+    FullError,
+    Holdings,
+    read_days,
+    read_range,
+)
 from reflow.ledger.days import RANGE_BYTES, Blocks, Longs, Range, cuts, read_blocks, whole_day_ranges
 from reflow.progress import Progress, silent
 from reflow.store.duckdb import batches, count, memory_for_arrays, rows
@@ -181,12 +189,15 @@ class _Walk:
         days: list[DayFigures] = []
         for part in range(parts):
             of_part: dict[str, object] = {"mask": parts - 1, "part": part}
-            holdings = self._load(Holdings(self._memory, parts, part), "kept_holdings", of_part)
-            changes = read_days(self._con, self._ranges, self._blocks.day_count, _workers(self._con))
+            accounts = Accounts(parts, part)
+            holdings = self._load(Holdings(self._memory, accounts), "kept_holdings", of_part)
+            workers = _workers(self._con)
+            changes = read_days(self._con, self._ranges, self._blocks.day_count, workers, accounts)
             found = list(self._follow(changes, holdings, part, parts))
+            days = days or [day._replace(holders=0) for day in found]
             days = [
-                day._replace(holders=day.holders + before.holders)
-                for day, before in zip(found, days or [_IDLE] * len(found), strict=True)
+                before._replace(holders=before.holders + day.holders)
+                for before, day in zip(days, found, strict=True)
             ]
             finish(holdings, of_part, "forget_holdings")
         return days
