@@ -15,8 +15,8 @@ from reflow.amounts import VALUE_PLACES, plain
 from reflow.crosscheck.compare import Tolerance, compare, compare_series, differences, layer_of
 from reflow.flows.catalog import catalog, find
 from reflow.flows.values import metric_values
+from reflow.series import Binary, Series
 from reflow.vendor.files import read_vendor
-from reflow.vendor.series import Binary, Series
 
 START = date(2021, 1, 1)
 

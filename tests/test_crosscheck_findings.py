@@ -15,7 +15,7 @@ from reflow.crosscheck.coverage import coverage, coverage_over_time
 from reflow.crosscheck.findings import Finding
 from reflow.crosscheck.verdict import Diagnosis, diagnose
 from reflow.crosscheck.worst import worst_days
-from reflow.vendor.series import Table
+from reflow.series import Table
 
 START = date(2021, 1, 1)
 DAYS = [START + timedelta(n) for n in range(60)]

@@ -18,12 +18,12 @@ from reflow.flows.methodology import ALLOWED, REFERENCE, Methodology
 from reflow.flows.prices import prices_of
 from reflow.flows.recompute import Recomputation, recompute, recompute_many
 from reflow.ledger.ledger import Ledger
+from reflow.series import Table
 from reflow.sweeps import sweep as module
 from reflow.sweeps.grid import Grid, grid_of, read_grid
 from reflow.sweeps.output import changes_frame, facts, ranking_frame, scores_frame, write_sweep
 from reflow.sweeps.sweep import SweepResult, sweep
 from reflow.vendor.files import Vendor, digest
-from reflow.vendor.series import Table
 from support.economy import DAY, START, Block, coinbase, day_of, labels_of, ledger_of, on_day, pay, settled
 
 M, A, B, C = 1, 2, 3, 4

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from reflow.errors import ResultsError, VendorError
 from reflow.results.read import read_results
+from reflow.series import Binary, Table
 from reflow.vendor.files import digest, read_vendor, read_vendor_file
-from reflow.vendor.series import Binary, Table
 
 DAY = date(2021, 2, 28)
 NEXT = date(2021, 3, 1)
@@ -280,3 +280,29 @@ def test_results_are_told_apart_from_other_folders(tmp_path: Path) -> None:
         (tmp_path / "two" / "run.json").write_text(text_)
         with pytest.raises(ResultsError, match=r"run\.json: not what recompute writes"):
             read_results(tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "line 1: '', expected time and metrics"),
+        ("day,BlkCnt\n2021-02-28,1\n", "line 1: 'day,BlkCnt', expected time and metrics"),
+        ("time,A,A\n2021-02-28,1,2\n", "line 1: 'time,A,A', expected time and metrics, each once"),
+        ("time,A\n2021-02-28\n", "line 2: 1 cells, expected 2"),
+        ("time,A\n2021-02-28,many\n", "line 2: 'many', expected a number"),
+        ("time,A\n2021-02-30,1\n", "line 2: '2021-02-30', expected a UTC day"),
+        ("time,A\n2021-02-28,1\n2021-02-28,1\n", "line 3: 2021-02-28 a second time"),
+        ("time,A\n", "no day in it"),
+        ("time,A\n2021-02-28,\xff\n", "not what recompute writes"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_damage_to_our_own_metrics_is_ours(tmp_path: Path, content: str | None, message: str) -> None:
+    (tmp_path / "run.json").write_text('{"methodology": {"name": "strict"}}')
+    if content is not None:
+        (tmp_path / "metrics.csv").write_bytes(content.encode("latin-1"))
+    with pytest.raises(ResultsError) as error:
+        read_results(tmp_path)
+    assert str(error.value).startswith(f"{tmp_path / 'metrics.csv'}")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from reflow.amounts import VALUE_PLACES
 from reflow.flows.values import divide
-from reflow.vendor.series import EXACT, Binary, Series, decimals
+from reflow.series import EXACT, Binary, Series, decimals
 
 
 class Tolerance(NamedTuple):

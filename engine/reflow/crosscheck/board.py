@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from reflow.crosscheck.compare import EXACTLY, Difference, Tolerance, differences
 from reflow.flows.catalog import EX, INCL, Metric, find
-from reflow.vendor.series import Table
+from reflow.series import Table
 
 
 class Board(NamedTuple):

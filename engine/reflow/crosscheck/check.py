@@ -20,8 +20,8 @@ from reflow.ledger.ledger import Ledger
 from reflow.owners.labels import read_labels
 from reflow.progress import Progress, silent
 from reflow.results.read import Results
+from reflow.series import Table
 from reflow.vendor.files import Vendor
-from reflow.vendor.series import Table
 
 WORST: Final = 5
 """Worst days told of each layer."""

@@ -21,7 +21,7 @@ from reflow.crosscheck.aligned import (
     tolerable,
 )
 from reflow.flows.catalog import Layer, find
-from reflow.vendor.series import EXACT, Series, Table, decimals
+from reflow.series import EXACT, Series, Table, decimals
 
 __all__ = [
     "EXACTLY",

@@ -11,7 +11,7 @@ from reflow.crosscheck.board import Board
 from reflow.crosscheck.compare import Difference
 from reflow.crosscheck.flow_faults import native
 from reflow.flows.catalog import EX, INCL
-from reflow.vendor.series import EXACT
+from reflow.series import EXACT
 
 WEEKS_UP_TO: Final = 180
 """Days of comparison up to which a period is a week from Monday; else a calendar month."""

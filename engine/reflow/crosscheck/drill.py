@@ -25,9 +25,9 @@ from reflow.flows.catalog import EX, Metric, control, find
 from reflow.flows.methodology import Clock
 from reflow.flows.values import control_series, metric_values
 from reflow.ledger.days import Blocks, read_blocks
+from reflow.series import EXACT, Table
 from reflow.store.duckdb import rows
 from reflow.store.resources import query
-from reflow.vendor.series import EXACT, Table
 
 CANDIDATES: Final = 2_000
 """Largest payments to accounts of no exchange among which a gap is looked for."""

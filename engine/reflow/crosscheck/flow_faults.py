@@ -16,7 +16,7 @@ from reflow.crosscheck.compare import Difference
 from reflow.crosscheck.findings import Finding, listed, percent, plural
 from reflow.crosscheck.ledger_faults import unit_fault
 from reflow.flows.catalog import EX, INCL, Layer, Metric, find
-from reflow.vendor.series import EXACT
+from reflow.series import EXACT
 
 SINGLE_DAYS: Final = 3
 """So many days off, at most, are single days; more show what holds for long ..."""

@@ -15,7 +15,7 @@ from reflow.crosscheck.board import Board
 from reflow.crosscheck.compare import Difference, agree, is_proof
 from reflow.crosscheck.findings import Finding, listed, plural
 from reflow.flows.catalog import Metric
-from reflow.vendor.series import EXACT, Table
+from reflow.series import EXACT, Table
 
 CLOCK_BLOCKS: Final = 11
 """The median of eleven header times: no block lies further from its header's day than these eleven do."""

@@ -19,7 +19,7 @@ from reflow.crosscheck.compare import Comparison, Difference
 from reflow.crosscheck.drill import Drilled
 from reflow.crosscheck.worst import Worst
 from reflow.files import write_csv, write_together
-from reflow.vendor.series import decimals
+from reflow.series import decimals
 
 _DECIMAL: Final = pa.decimal128(38, VALUE_PLACES)
 _WHOLE_DIGITS: Final = 38 - VALUE_PLACES

@@ -15,7 +15,7 @@ from reflow.crosscheck.flow_faults import (
 )
 from reflow.crosscheck.ledger_faults import find_ledger_faults
 from reflow.flows.catalog import Layer, Metric
-from reflow.vendor.series import Table
+from reflow.series import Table
 
 Status = Literal["holds", "breaks", "not judged", "not compared"]
 """`not judged`: no day is left on which the layers below agree."""

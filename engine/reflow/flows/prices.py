@@ -7,7 +7,6 @@ zero.
 import csv
 import hashlib
 import math
-import re
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -18,11 +17,10 @@ import numpy as np
 import polars as pl
 
 from reflow.errors import PriceError
+from reflow.series import NUMBER as NUMBER
+from reflow.series import day_of
 
 _COLUMNS: Final = ("time", "PriceUSD")
-_DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|\+00:?00)?)?")
-NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
-"""A decimal number as text; not a number and infinity are none."""
 _PARQUET_MAGIC: Final = b"PAR1"
 
 
@@ -71,15 +69,6 @@ def _collect(file: Path, cells: Iterable[tuple[str, str, str]]) -> dict[date, De
         if price:
             usd[day] = _price(file, where, price)
     return usd
-
-
-def day_of(text: str) -> date | None:
-    """The UTC day that a time stands for: a date, or a date and its midnight; None for any other text."""
-    match = _DAY.fullmatch(text)
-    try:
-        return date.fromisoformat(match[1]) if match else None
-    except ValueError:
-        return None
 
 
 def _price(file: Path, where: str, text: str) -> Decimal:

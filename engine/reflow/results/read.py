@@ -1,13 +1,15 @@
 """Read back what recompute wrote: the metrics of a folder, and what they were made from."""
 
+import csv
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow.parquet as pq
+
 from reflow.errors import ResultsError
-from reflow.vendor.files import read_vendor
-from reflow.vendor.series import Table
+from reflow.series import Series, Table, parse_day, parse_number
 
 
 class Results(NamedTuple):
@@ -24,13 +26,56 @@ class Results(NamedTuple):
 def read_results(folder: str | Path, metrics: Collection[str] | None = None) -> Results:
     """The results that recompute wrote into `folder`; only `metrics`, if given.
 
-    Raises ResultsError where there are none, or more than one (a folder for each methodology), and VendorError
-    where metrics.csv is damaged.
+    Raises ResultsError where there are none, or more than one (a folder for each methodology), and where one of the
+    files is damaged.
     """
     run = read_run(folder)
-    return Results(
-        Path(folder), run["methodology"]["name"], run, read_vendor(Path(folder) / "metrics.csv", metrics)
-    )
+    table = read_metrics(Path(folder) / "metrics.csv", metrics)
+    return Results(Path(folder), run["methodology"]["name"], run, table)
+
+
+def read_metrics(file: Path, metrics: Collection[str] | None = None) -> Table:
+    """The series in a metrics.csv, every digit of them; only `metrics`, if given.
+
+    Raises ResultsError naming the file, and the line, for what recompute does not write.
+    """
+    rows = _rows(file)
+    where, header = next(rows, ("line 1", []))
+    if header[:1] != ["time"] or len(set(header)) < len(header):
+        raise ResultsError(
+            f"{file}, {where}: {','.join(header)[:80]!r}, expected time and metrics, each once"
+        )
+    table: Table = {metric: Series() for metric in header[1:] if metrics is None or metric in metrics}
+    days = set()
+    for where, row in rows:
+        if len(row) != len(header):
+            raise ResultsError(f"{file}, {where}: {len(row)} cells, expected {len(header)}")
+        try:
+            day = parse_day(row[0])
+            for metric, cell in zip(header, row, strict=True):
+                if metric in table:
+                    table[metric][day] = parse_number(cell)
+        except ValueError as error:
+            raise ResultsError(f"{file}, {where}: {error}") from None
+        if day in days:
+            raise ResultsError(f"{file}, {where}: {day} a second time")
+        days.add(day)
+    if not days:
+        raise ResultsError(f"{file}: no day in it, expected one complete day at least")
+    return table
+
+
+def _rows(file: Path) -> Iterator[tuple[str, list[str]]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream)
+            for row in reader:
+                if row:
+                    yield f"line {reader.line_num}", row
+    except OSError as error:
+        raise ResultsError(f"{file}: cannot be read: {error.strerror or error}") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ResultsError(f"{file}: not what recompute writes: {error}") from None
 
 
 def read_run(folder: str | Path) -> dict[str, Any]:
@@ -56,3 +101,24 @@ def _expected(base: Path) -> str:
     if inside:
         return f"expected one of the folders in it: {', '.join(inside)}"
     return "expected a folder that `reflow recompute --out` wrote"
+
+
+def has_results(folder: Path) -> bool:
+    """Whether recompute wrote into this folder: whether what a server reads of it is there."""
+    return all(file.is_file() for file in served_files(folder))
+
+
+def served_files(folder: Path) -> tuple[Path, Path]:
+    """metrics.parquet and run.json of a folder."""
+    return folder / "metrics.parquet", folder / "run.json"
+
+
+def misfit(run: dict[str, Any], parquet: Path) -> str:
+    """Which digest says that run.json is of another run than metrics.parquet; empty if they fit.
+
+    They are replaced one after the other, so that a reader may meet one of each run.
+    """
+    written = pq.read_schema(parquet).metadata or {}
+    digests: dict[str, str] = run.get("digests", {})
+    differ = [name for name, digest in digests.items() if written.get(name.encode(), b"").decode() != digest]
+    return f"digest of {differ[0]}" if differ else ""

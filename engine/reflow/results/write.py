@@ -20,6 +20,7 @@ from reflow.files import write_together
 from reflow.flows.catalog import ASSET as ASSET
 from reflow.flows.recompute import Recomputation
 from reflow.flows.values import Values
+from reflow.series import Table
 
 _DECIMAL: Final = pa.decimal128(38, VALUE_PLACES)
 _LARGEST: Final = 10**38 - 1
@@ -43,6 +44,22 @@ def write(result: Recomputation, out_dir: str | Path) -> list[Path]:
     """
     writers = {"metrics.csv": _write_csv, "metrics.parquet": _write_parquet, "run.json": _write_run}
     return write_together(out_dir, {name: partial(writer, result) for name, writer in writers.items()})
+
+
+def write_series(table: Table, file: Path) -> Path:
+    """Write series of somebody else's in the shape of metrics.parquet, so that both are read alike; gives the path.
+
+    A row for every day and metric; values are plain decimals as text, for theirs may have any number of places.
+    """
+    schema = _SCHEMA.set(_SCHEMA.get_field_index("value"), pa.field("value", pa.string()))
+    days = sorted({day for series in table.values() for day in series})
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for metric in sorted(table):
+            values = [None if (value := table[metric].get(day)) is None else f"{value:f}" for day in days]
+            columns = ([ASSET] * len(days), days, [metric] * len(days), values)
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+    return file
 
 
 def facts(result: Recomputation) -> dict[str, object]:

@@ -11,14 +11,14 @@ from threading import RLock
 from typing import Final, NamedTuple
 
 import duckdb
-import pyarrow.parquet as pq
 
 from reflow.errors import ReflowError, ResultsError
 from reflow.flows.methodology import REFERENCE
-from reflow.results.read import read_run
+from reflow.results.read import has_results, misfit, read_run, served_files
+from reflow.results.write import write_series
 from reflow.serve.problem import not_supported
 from reflow.serve.snapshot import Snapshot
-from reflow.vendor.keep import write_vendor
+from reflow.vendor.files import read_vendor
 
 VENDOR: Final = "vendor"
 """The name under which the vendor's own series are served."""
@@ -137,11 +137,11 @@ class Library:
 
     def _sources(self) -> dict[Path, str]:
         """What there is to be opened, with its name; empty for a single recomputation, which run.json names."""
-        if _is_recomputation(self._folder):
+        if has_results(self._folder):
             found = {self._folder: ""}
         else:
             inside = sorted(path.parent for path in self._folder.glob("*/run.json"))
-            found = {path: path.name for path in inside if _is_recomputation(path)}
+            found = {path: path.name for path in inside if has_results(path)}
         return found | ({self._vendor: VENDOR} if self._vendor else {})
 
     def _shelf(self, source: Path, name: str) -> Shelf:
@@ -181,7 +181,8 @@ class Library:
         try:
             if source == self._vendor:
                 ours = {metric for shelf in self._shelves.values() for metric in shelf.snapshot.spans}
-                return Snapshot(name, write_vendor(source, ours, link.with_suffix(".vendor")), None, link)
+                file = write_series(read_vendor(source, ours), link.with_suffix(".vendor"))
+                return Snapshot(name, file, None, link)
             return _open_fitting(source, name, link)
         except (OSError, duckdb.Error) as error:
             raise ResultsError(f"{source}: cannot read the recomputation: {error}") from None
@@ -193,31 +194,19 @@ def _open_fitting(folder: Path, name: str, link: Path) -> Snapshot:
     while True:
         run = read_run(folder)
         snapshot = Snapshot(name or run["methodology"]["name"], folder / "metrics.parquet", run, link)
-        misfit = _misfit(snapshot, folder, link)
-        if not misfit:
+        difference = misfit(run, link)
+        if not difference and run.get("metrics") != len(snapshot.spans):
+            difference = "number of metrics"
+        if not difference:
             return snapshot
         if time.monotonic() > deadline:
-            raise ResultsError(f"{folder}: metrics.parquet and run.json are of different runs: {misfit}")
+            raise ResultsError(f"{folder}: metrics.parquet and run.json are of different runs: {difference}")
         del snapshot
         time.sleep(0.02)
 
 
-def _misfit(snapshot: Snapshot, folder: Path, file: Path) -> str:
-    """What tells that run.json is of another run than the file; empty if they fit."""
-    run, told = snapshot.run or {}, pq.read_schema(file).metadata or {}
-    digests: dict[str, str] = run.get("digests", {})
-    differ = [name for name, digest in digests.items() if told.get(name.encode(), b"").decode() != digest]
-    if differ:
-        return f"digest of {differ[0]}"
-    return "" if run.get("metrics") == len(snapshot.spans) else "number of metrics"
-
-
-def _is_recomputation(folder: Path) -> bool:
-    return (folder / "run.json").is_file() and (folder / "metrics.parquet").is_file()
-
-
 def _files(source: Path) -> tuple[str, ...]:
-    files = (source,) if source.is_file() else (source / "metrics.parquet", source / "run.json")
+    files = (source,) if source.is_file() else served_files(source)
     return tuple(map(str, files))
 
 
