@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reflow.amounts import VALUE_PLACES, plain
-from reflow.crosscheck.compare import Tolerance, compare, compare_series, differences, layer_of
+from reflow.crosscheck.compare import Comparison, Difference, Tolerance, compare, compare_tables, layer_of
 from reflow.flows.catalog import catalog, find
 from reflow.flows.values import metric_values
 from reflow.series import Binary, Series
@@ -28,6 +28,15 @@ def series(*values: str | None) -> Series:
 
 def day(number: int) -> date:
     return START + timedelta(number)
+
+
+def compare_series(metric: str, ours: Series, vendor: Series, *tolerance: Tolerance) -> Comparison:
+    [comparison] = compare({metric: ours}, {metric: vendor}, *tolerance)
+    return comparison
+
+
+def differences(metric: str, ours: Series, vendor: Series, first: date | None = None) -> list[Difference]:
+    return compare_tables({metric: ours}, {metric: vendor}, first=first).days[metric]
 
 
 def test_a_comparison_worked_by_hand() -> None:

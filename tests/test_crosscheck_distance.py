@@ -7,8 +7,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reflow.crosscheck.aligned import Pairs, Tolerance
-from reflow.crosscheck.compare import Difference
+from reflow.crosscheck.aligned import Aligned
+from reflow.crosscheck.compare import Difference, Tolerance
 from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.sweeps.distance import Distance, Score, measure, together
 from reflow.sweeps.ranking import Measured, alike, rank, single_changes, tied
@@ -18,19 +18,19 @@ METRIC = "FlowInExNtv"
 VALUES = st.one_of(st.sampled_from([0, 1, -1, 10**8]), st.integers(-(10**18), 10**18))
 
 
-def pairs(ours: list[int], vendor: list[int]) -> Pairs:
-    return Pairs(
+def aligned(ours: list[int], vendor: list[int]) -> Aligned:
+    return Aligned(
         [FIRST + timedelta(n) for n in range(len(ours))], ours, vendor, list(map(Decimal, vendor)), 8
     )
 
 
 def score(ours: list[int], vendor: list[int], tolerance: Tolerance = Tolerance()) -> Score:  # noqa: B008
-    return measure(METRIC, pairs(ours, vendor), tolerance).score
+    return measure(METRIC, aligned(ours, vendor), tolerance).score
 
 
 def test_by_hand() -> None:
     """Two days of three off; differences 5 and 5 of 15 and 15; shares of the sum differ by a third on two days."""
-    found = measure(METRIC, pairs([10, 0, 5], [10, 5, 0]), Tolerance())
+    found = measure(METRIC, aligned([10, 0, 5], [10, 5, 0]), Tolerance())
     assert (found.days, found.off, found.deviation, found.shape) == (3, 2, Fraction(1, 3), Fraction(1, 3))
     assert found.score == Score((Fraction(2, 3) + Fraction(1, 3)) / 2, Fraction(1, 3))
     assert found.worst is not None
@@ -39,7 +39,7 @@ def test_by_hand() -> None:
 
 def test_the_worst_day_has_the_largest_difference() -> None:
     ours, vendor = [10**8, 3 * 10**8, 0], [10**8, 10**8, 10**8]
-    worst = measure(METRIC, pairs(ours, vendor), Tolerance()).worst
+    worst = measure(METRIC, aligned(ours, vendor), Tolerance()).worst
     assert worst == Difference(METRIC, FIRST + timedelta(1), Decimal(3), Decimal(1), Decimal(2), False, True)
 
 
@@ -68,7 +68,7 @@ def test_between_0_and_1_and_0_only_for_equals(values: list[tuple[int, int]]) ->
     found = score(ours, vendor)
     assert 0 <= found.distance <= 1
     assert 0 <= found.shape <= 1
-    same = measure("BlkCnt", pairs(ours, vendor), Tolerance())  # of control metrics every difference counts
+    same = measure("BlkCnt", aligned(ours, vendor), Tolerance())  # of control metrics every difference counts
     assert (same.off == 0) == (same.score.distance == 0)
     assert score(ours, ours) == Score(Fraction(0), Fraction(0))
 
@@ -83,7 +83,7 @@ def test_layers_weigh_the_same_whatever_their_metrics() -> None:
 
 
 def measured(methodology: Methodology, ours: list[int], vendor: list[int]) -> Measured:
-    found: Distance = measure(METRIC, pairs(ours, vendor), Tolerance())
+    found: Distance = measure(METRIC, aligned(ours, vendor), Tolerance())
     return Measured(methodology, "", {METRIC: found}, {METRIC: str(ours)})
 
 

@@ -4,18 +4,24 @@ The base is sixty days of made-up series; without a fault nothing is found.
 """
 
 import random
+import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
+from types import FrameType
 
 import pytest
 
-from reflow.crosscheck.board import board
+import reflow
+from reflow.crosscheck.check import cross_check
+from reflow.crosscheck.compare import compare_tables
 from reflow.crosscheck.coverage import coverage, coverage_over_time
-from reflow.crosscheck.findings import Finding
+from reflow.crosscheck.findings import Finding, worst_days
 from reflow.crosscheck.verdict import Diagnosis, diagnose
-from reflow.crosscheck.worst import worst_days
+from reflow.results.read import Results
 from reflow.series import Table
+from reflow.vendor.files import Vendor
 
 START = date(2021, 1, 1)
 DAYS = [START + timedelta(n) for n in range(60)]
@@ -55,7 +61,7 @@ def changed(table: Table, metric: str, change: Callable[[int, Decimal], Decimal 
 
 
 def judge(theirs: Table, ours: Table | None = None) -> Diagnosis:
-    return diagnose(board(ours or base(), theirs))
+    return diagnose(compare_tables(ours or base(), theirs))
 
 
 def only(found: Diagnosis) -> Finding:
@@ -89,13 +95,16 @@ def test_the_ledger_proves_a_clock_or_rules_it_out() -> None:
     changed(theirs, "TxCnt", lambda n, v: v + (100 if n in (5, 9) else 0))  # cancels nothing
     assert only(judge(theirs)).kind == "ledger"
     other = {metric: dict(theirs[metric]) for metric in ("BlkCnt", "TxCnt")}
-    finding = only(diagnose(board(base(), theirs), ("header", other)))
+    finding = only(diagnose(compare_tables(base(), theirs)._replace(other_clock=("header", other))))
     assert (finding.kind, finding.days) == ("clock", DAYS[5:10])
-    assert "Under clock = header this ledger gives the vendor's numbers on 2 of 2 days off" in finding.text
+    assert "With clock = header our numbers are the vendor's on 2 of 2 days off" in finding.text
     changed(
         theirs, "TxCnt", lambda n, v: v - (100 if n in (6, 10) else 0)
     )  # cancels, but the ledger knows better
-    assert only(diagnose(board(base(), theirs), ("header", other))).kind == "ledger"
+    assert (
+        only(diagnose(compare_tables(base(), theirs)._replace(other_clock=("header", other)))).kind
+        == "ledger"
+    )
 
 
 def test_blocks_missing_for_good_are_the_ledger() -> None:
@@ -103,7 +112,7 @@ def test_blocks_missing_for_good_are_the_ledger() -> None:
     changed(theirs, "BlkCnt", lambda n, v: v + (20 if n == 12 else 0))
     finding = only(judge(theirs))
     assert (finding.kind, finding.days) == ("ledger", [DAYS[12]])
-    assert "not made up for" in finding.text
+    assert "do not make up for it" in finding.text
 
 
 def test_a_series_moved_by_a_day() -> None:
@@ -149,12 +158,12 @@ def test_missing_labels_on_either_side() -> None:
     assert len(finding.days) == 40
     assert finding.ratio is not None
     assert 0.8 < finding.ratio < 0.95
-    assert "accounts of KRK that the vendor knows are not among your labels" in finding.text
+    assert "our labels lack accounts of KRK that the vendor knows" in finding.text
     assert [layer.status for layer in found.layers] == ["holds", "breaks", "holds"]
     assert found.breaks_first == 2
     finding = only(judge(base(), theirs))  # the other way round
     assert (finding.kind, finding.entity) == ("labels", "KRK")
-    assert "you count accounts of KRK that the vendor does not" in finding.text
+    assert "we count accounts of KRK that the vendor does not" in finding.text
 
 
 def test_exchanges_that_only_all_as_one_have() -> None:
@@ -173,9 +182,13 @@ def test_a_single_day_is_a_transaction() -> None:
     assert (finding.kind, finding.entity, finding.days) == ("transaction", "BNB", [DAYS[17]])
     assert finding.gap == Decimal("1.25")
     assert finding.metrics == ["FlowInBNBNtv"]
-    found = board(base(), theirs)
+    found = compare_tables(base(), theirs)
     [worst, *_] = worst_days(found, [finding], 5)
-    assert (worst.cell.metric, worst.cell.day, worst.finding) == ("FlowInBNBNtv", DAYS[17], "transaction")
+    assert (worst.difference.metric, worst.difference.day, worst.finding) == (
+        "FlowInBNBNtv",
+        DAYS[17],
+        "transaction",
+    )
 
 
 def test_missing_and_other_prices() -> None:
@@ -209,9 +222,9 @@ def test_three_faults_in_one_series_are_told_apart() -> None:
             changed(theirs, metric, lambda n, v: v if n < 50 else v * (9 if n % 2 else 11) / 10)
     found = [(finding.kind, finding.entity) for finding in judge(theirs).findings]
     assert found == [("clock", ""), ("transaction", "BNB"), ("labels", "KRK")]
-    worst = worst_days(board(base(), theirs), judge(theirs).findings, 99)
+    worst = worst_days(compare_tables(base(), theirs), judge(theirs).findings, 99)
     assert {one.layer for one in worst} == {1, 2, 3}
-    assert max(one.cell.day for one in worst if one.layer > 1) < DAYS[50]
+    assert max(one.difference.day for one in worst if one.layer > 1) < DAYS[50]
 
 
 def test_layers_that_are_not_there_or_cannot_be_judged() -> None:
@@ -225,7 +238,7 @@ def test_layers_that_are_not_there_or_cannot_be_judged() -> None:
 def test_coverage_in_all_and_over_time() -> None:
     theirs = vendor()
     changed(theirs, "FlowInKRKNtv", lambda n, v: v * 4 if DAYS[n].month == 1 else v)
-    found = board(base(), theirs)
+    found = compare_tables(base(), theirs)
     ratios = {(one.exchange, one.metric): one.ratio for one in coverage(found)}
     assert ratios["BNB", "FlowInBNBNtv"] == 1.0
     assert 0.25 < (ratios["KRK", "FlowInKRKNtv"] or 0) < 1
@@ -271,7 +284,7 @@ def with_more(table: Table) -> Table:
 
 
 def judge_more(theirs: Table, ours: Table | None = None) -> Diagnosis:
-    return diagnose(board(ours or with_more(base()), theirs))
+    return diagnose(compare_tables(ours or with_more(base()), theirs))
 
 
 def from_day(table: Table, metric: str, first: int, gap: object) -> None:
@@ -314,7 +327,9 @@ def test_other_prices_break_no_layer() -> None:
     assert {"FeeTotUSD", "RevUSD", "RevAllTimeUSD", "PuellMulRev", "SplyBNBUSD"} <= set(finding.metrics)
     assert [layer.status for layer in found.layers] == ["holds"] * 3
     assert found.text.startswith("But for prices, no difference")
-    assert not [one for one in worst_days(board(with_more(base()), theirs), [finding], 99) if one.layer == 1]
+    assert not [
+        one for one in worst_days(compare_tables(with_more(base()), theirs), [finding], 99) if one.layer == 1
+    ]
 
 
 def test_dollars_alone_prove_no_ledger_and_what_they_are_made_of_comes_first() -> None:
@@ -361,8 +376,8 @@ def test_a_balance_follows_from_the_flows_of_its_exchange() -> None:
     assert (finding.kind, finding.days, finding.gap) == ("transaction", [DAYS[17]], Decimal("-1.25"))
     assert finding.metrics == ["FlowInBNBNtv", "SplyBNBNtv", "FlowTfrInBNBCnt"]
     assert (found.layers[1].days_off, found.layers[2].status) == (1, "holds")
-    worst = worst_days(board(with_more(base()), theirs), found.findings, 99)
-    assert [(one.cell.metric, one.cell.day) for one in worst if one.layer == 2] == [
+    worst = worst_days(compare_tables(with_more(base()), theirs), found.findings, 99)
+    assert [(one.difference.metric, one.difference.day) for one in worst if one.layer == 2] == [
         ("FlowInBNBNtv", DAYS[17])
     ]
 
@@ -386,7 +401,9 @@ def test_a_balance_that_differs_while_the_flows_agree_is_one_finding_of_labels()
     assert finding.days == [DAYS[0], DAYS[33]]
     assert "off anew on 2 days" in finding.text
     assert found.layers[2].status == "holds"
-    assert not [one for one in coverage(board(with_more(base()), theirs)) if one.metric == "SplyKRKNtv"]
+    assert not [
+        one for one in coverage(compare_tables(with_more(base()), theirs)) if one.metric == "SplyKRKNtv"
+    ]
 
 
 def test_counts_stand_in_where_no_amounts_are_compared() -> None:
@@ -412,3 +429,27 @@ def test_a_ratio_of_thirty_days_is_not_judged_where_one_of_them_is_off_below() -
     changed(theirs, "MRI0HopAll30d", lambda n, v: v * 2 if n == 55 else v)
     found = judge_more(theirs)
     assert (found.layers[2].status, found.layers[2].first_off) == ("breaks", DAYS[55])
+
+
+def test_a_cross_check_is_read_in_ten_files(tmp_path: Path) -> None:
+    """From the door to its result, whoever follows a cross-check opens no more of the engine."""
+    theirs = with_more(base())
+    changed(theirs, "TxCnt", lambda n, v: v + 1 if n == 25 else v)
+    changed(theirs, "FeeMeanNtv", lambda n, v: v + Decimal("1e-12") if n == 4 else v)
+    more(theirs, "BNB", "In", lambda n: Decimal("1.25") if n == 17 else Decimal(0))
+    results = Results(tmp_path, "reference", {}, with_more(base()))
+    entered = set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            entered.add(frame.f_code.co_filename)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        check = cross_check(results, Vendor(theirs, [], "vendor.csv", ""))
+    finally:
+        sys.setprofile(before)
+    assert check.diagnosis.breaks_first == 1
+    engine = str(Path(reflow.__file__).parent)
+    assert len([file for file in entered if file.startswith(engine)]) <= 10

@@ -104,7 +104,7 @@ def test_the_cross_check_proves_the_ledger_and_names_the_other_clock(
         ("BlkCnt", "TxCnt", "TxTfrValNtv", "IssTotNtv"), ("exact", 5)
     )
     origin = ("--ledger", ledger.path, "--labels", labels_file)
-    for more, clock in (((), "seems to cut its days by another clock"), (origin, "Under clock = mediantime")):
+    for more, clock in (((), "seems to cut its days by another clock"), (origin, "With clock = mediantime")):
         done = run("crosscheck", "--metrics", tmp_path / "header", *vendor, *more)
         told = json.loads(done.stdout)
         assert (done.returncode, told["verdict"]["breaks_first"]) == (1, 1)

@@ -71,7 +71,7 @@ def test_the_three_planted_faults_are_named_and_nothing_else(demo: DemoResult) -
     clock, labels, transaction = sorted(demo.check.diagnosis.findings, key=lambda finding: finding.kind)
     vendor = chains.simulation().vendor
     assert clock.days == [day for day in vendor.rows if day >= vendor.header_from]
-    assert "Under clock = header this ledger gives the vendor's numbers on 9 of 9 days off" in clock.text
+    assert "With clock = header our numbers are the vendor's on 9 of 9 days off" in clock.text
     assert (labels.entity, transaction.entity) == (vendor.well_known, vendor.overlooked_exchange)
     assert transaction.days == [vendor.overlooked_day]
     ours, theirs = (read_rows(demo.files[name]) for name in ("expected", "vendor"))
@@ -98,7 +98,7 @@ def test_the_deposit_that_the_vendor_overlooked_is_found(demo: DemoResult) -> No
     assert (closing["way"], closing["exact"], closing["ways"]) == ("exclude", True, 1)
     [transaction] = closing["parts"]
     [named] = [finding["text"] for finding in told["findings"] if finding["kind"] == "transaction"]
-    assert f"Exactly that much: {transaction['txid']} (height" in named
+    assert f"Exactly that much: {transaction['txid']} (block" in named
     paid = sorted(party["value"] for party in transaction["credits"])
     assert paid == sorted(value for _, value in vendor.overlooked.credits)
     assert str(transaction["adds"]) == worst["difference"].replace(".", "").lstrip("0")

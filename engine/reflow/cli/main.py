@@ -591,7 +591,7 @@ def crosscheck(
     to: Annotated[
         date | None, typer.Option("--to", parser=_day, metavar="DAY", help="Compare up to this day.")
     ] = None,
-    worst: Annotated[int, typer.Option(min=0, metavar="N", help="Worst days to tell of each layer.")] = 5,
+    worst: Annotated[int, typer.Option(min=0, metavar="N", help="Worst days to list per layer.")] = 5,
     ledger: Annotated[
         Path | None,
         typer.Option(metavar="LEDGER", help="The ledger of the results: take the worst days apart."),

@@ -96,7 +96,7 @@ def _tell_worst(found: "CrossCheck") -> None:
 
     behind = {id(one.worst): one for one in found.drilled}
     for one in found.worst:
-        cell = one.cell
+        cell = one.difference
         say(f"look at       {cell.day} {cell.metric}: {cell.ours:f} here, {cell.vendor:f} there")
         if id(one) in behind:
             _tell_closer(behind[id(one)])
@@ -110,16 +110,18 @@ def _tell_closer(drilled: "Drilled") -> None:
     if closer.way == "other clock":
         heights = ", ".join(f"{part['height']:,}" for part in closer.parts)
         say(
-            f"              by the other clock these blocks are of another day, which closes the gap: {heights}"
+            f"              by the other clock these blocks belong to another day, which closes the gap: {heights}"
         )
         return
-    told = {"exclude": "the vendor may lack", "include": "the vendor may count too"}[closer.way]
-    left = "closes the gap" if closer.exact else f"leaves {closer.rest}"
-    chance = f", one of {closer.ways:,} ways" if closer.ways > 1 else ""
+    sides = {"exclude": "the vendor may lack", "include": "the vendor may also count"}
     for part in closer.parts[:_FEW]:
-        say(f"              {told} height {part['height']:,}  {part['txid']}")
+        block = f"(block {part['height']:,})"
+        say(f"              {sides[closer.way]} this transaction {block}: {part['txid']}")
     more = f", and {len(closer.parts) - _FEW:,} more" if len(closer.parts) > _FEW else ""
-    say(f"              that {left}{chance}{more}")
+    what = "that" if len(closer.parts) == 1 else "together that"
+    effect = "closes the gap" if closer.exact else f"leaves {closer.rest}"
+    chance = f", one of {closer.ways:,} ways" if closer.ways > 1 else ""
+    say(f"              {what} {effect}{chance}{more}")
 
 
 def _number(value: float | None, form: str) -> str:

@@ -1,31 +1,21 @@
-"""Two series day by day as integers of one unit, and the statistics of what lies between them."""
+"""Two series day by day as integers of one unit: nothing is rounded, and every statistic is a view of them."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from decimal import Decimal, Inexact
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_HALF_UP, Context, Decimal, Inexact
 from itertools import pairwise
 from math import copysign, sqrt
 from operator import mul
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reflow.amounts import VALUE_PLACES
-from reflow.flows.values import divide
 from reflow.series import EXACT, Binary, Series, decimals
 
-
-class Tolerance(NamedTuple):
-    """A day is off when its difference is more than each of these allows."""
-
-    absolute: Decimal = Decimal(0)
-    """In the metric's unit."""
-    relative: Decimal = Decimal(0)
-    """A share of the vendor's value: 0.01 is one per cent."""
-    control: bool = False
-    """Whether control metrics get it too; else they must be exact."""
+_HALF_UP: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, rounding=ROUND_HALF_UP, traps=[])
 
 
-class Pairs(NamedTuple):
-    """The days on which both have a value, in order, as integers of one unit: nothing is rounded."""
+class Aligned(NamedTuple):
+    """The days on which both have a value, in order, as integers of one unit."""
 
     days: list[date]
     ours: list[int]
@@ -40,45 +30,55 @@ class Pairs(NamedTuple):
         value = EXACT.normalize(EXACT.scaleb(Decimal(number), -self.places))
         return value if decimals(value) else EXACT.quantize(value, Decimal(1))
 
+    def gaps(self) -> list[int]:
+        """Ours minus the vendor's, day by day."""
+        return [a - b for a, b in zip(self.ours, self.vendor, strict=True)]
 
-def align(ours: Series, vendor: Series) -> Pairs:
+    def equal(self, *, is_quotient: bool) -> list[bool]:
+        """Day by day, whether ours is the vendor's value, as far as that has digits.
+
+        Amounts and counts must be equal as they are. A quotient (ratio, mean, median) is met when ours, rounded half
+        away from zero to the places of that very value, is the vendor's; where that has more places than ours, it is
+        rounded to ours. A binary float is met when it is the float nearest to ours.
+        """
+        return [
+            a == b or _is_met(a, b, printed, self.places, is_quotient=is_quotient)
+            for a, b, printed in zip(self.ours, self.vendor, self.printed, strict=True)
+        ]
+
+    def changes(self) -> tuple[list[int], list[int]]:
+        """The changes of both sides between neighbouring days."""
+        after = [place for place, (x, y) in enumerate(pairwise(self.days), start=1) if y - x == timedelta(1)]
+        ours, vendor = ([side[n] - side[n - 1] for n in after] for side in (self.ours, self.vendor))
+        return ours, vendor
+
+
+def align(ours: Series, vendor: Series) -> Aligned:
     """Bring two series to the days and the unit that they share."""
     both = {day: (ours[day], vendor[day]) for day in sorted(ours.keys() & vendor.keys())}
-    known = {day: (a, b) for day, (a, b) in both.items() if a is not None and b is not None}
+    values = {day: (a, b) for day, (a, b) in both.items() if a is not None and b is not None}
     try:
-        return _scaled(known, VALUE_PLACES)
+        return _scaled(values, VALUE_PLACES)
     except Inexact:
-        return _scaled(known, max(decimals(value) for pair in known.values() for value in pair))
+        return _scaled(values, max(decimals(value) for pair in values.values() for value in pair))
 
 
-def _scaled(known: dict[date, tuple[Decimal, Decimal]], places: int) -> Pairs:
+def _scaled(values: dict[date, tuple[Decimal, Decimal]], places: int) -> Aligned:
     ours, vendor = (
-        [int(pair[side].scaleb(places, EXACT).to_integral_exact(context=EXACT)) for pair in known.values()]
+        [int(pair[side].scaleb(places, EXACT).to_integral_exact(context=EXACT)) for pair in values.values()]
         for side in (0, 1)
     )
-    return Pairs(list(known), ours, vendor, [theirs for _, theirs in known.values()], places)
-
-
-def equal(pairs: Pairs, *, is_quotient: bool) -> list[bool]:
-    """Day by day, whether ours is the vendor's value, as far as that has digits.
-
-    Amounts and counts must be equal as they are. A quotient (ratio, mean, median) is met when ours, rounded half away
-    from zero to the places of that very value, is the vendor's; where that has more places than ours, it is rounded to
-    ours. A binary float is met when it is the float nearest to ours.
-    """
-    return [
-        a == b or _is_met(a, b, printed, pairs.places, is_quotient=is_quotient)
-        for a, b, printed in zip(pairs.ours, pairs.vendor, pairs.printed, strict=True)
-    ]
+    return Aligned(list(values), ours, vendor, [theirs for _, theirs in values.values()], places)
 
 
 def _is_met(ours: int, vendor: int, printed: Decimal, places: int, *, is_quotient: bool) -> bool:
-    if isinstance(printed, Binary):
-        return float(EXACT.scaleb(Decimal(ours), -places)) == float(printed)
-    if not is_quotient:
+    if not (is_quotient or isinstance(printed, Binary)):
         return False
-    unit = 10 ** (places - min(decimals(printed), VALUE_PLACES))
-    return divide(ours, unit) == divide(vendor, unit)
+    a, b = (EXACT.scaleb(Decimal(number), -places) for number in (ours, vendor))
+    if isinstance(printed, Binary):
+        return float(a) == float(printed)
+    last_digit = Decimal(1).scaleb(-min(decimals(printed), VALUE_PLACES))
+    return _HALF_UP.quantize(a, last_digit) == _HALF_UP.quantize(b, last_digit)
 
 
 def correlation(a: Sequence[int], b: Sequence[int]) -> float | None:
@@ -106,20 +106,7 @@ def quotient(part: int, whole: int) -> float | None:
         return None
 
 
-def tolerable(pairs: Pairs, tolerance: Tolerance) -> list[bool]:
-    """Day by day, whether the difference is no more than the tolerance allows."""
-    unit = 10**pairs.places
-    part, parts = tolerance.absolute.as_integer_ratio()
-    least = part * unit // parts
-    share, whole = tolerance.relative.as_integer_ratio()
-    return [
-        abs(a - b) <= least or abs(a - b) * whole <= share * abs(b)
-        for a, b in zip(pairs.ours, pairs.vendor, strict=True)
-    ]
-
-
-def changes(pairs: Pairs) -> tuple[list[int], list[int]]:
-    """The changes of both sides between neighbouring days."""
-    after = [place for place, (x, y) in enumerate(pairwise(pairs.days), start=1) if y - x == timedelta(1)]
-    ours, vendor = ([side[n] - side[n - 1] for n in after] for side in (pairs.ours, pairs.vendor))
-    return ours, vendor
+def share(part: Decimal, whole: Decimal) -> float | None:
+    """`part` over `whole`, rounded once; None where `whole` is 0."""
+    (a, b), (c, d) = part.as_integer_ratio(), whole.as_integer_ratio()
+    return quotient(a * d, b * c)

@@ -6,13 +6,11 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
-from reflow.crosscheck.board import Board, board
-from reflow.crosscheck.compare import EXACTLY, Comparison, Tolerance, compare, is_proof
+from reflow.crosscheck.compare import EXACTLY, Compared, Comparison, Tolerance, compare_tables, is_proof
 from reflow.crosscheck.coverage import Coverage, coverage, coverage_over_time
 from reflow.crosscheck.drill import Drilled, control_metrics, drill, other_clock
-from reflow.crosscheck.findings import Finding
+from reflow.crosscheck.findings import Finding, WorstDay, worst_days
 from reflow.crosscheck.verdict import Diagnosis, diagnose
-from reflow.crosscheck.worst import Worst, worst_days
 from reflow.errors import ResultsError, VendorError
 from reflow.explanations.explain import Cells, open_cells
 from reflow.flows.methodology import ALLOWED, Methodology
@@ -24,7 +22,7 @@ from reflow.series import Table
 from reflow.vendor.files import Vendor
 
 WORST: Final = 5
-"""Worst days told of each layer."""
+"""Worst days listed per layer."""
 
 
 class Settings(NamedTuple):
@@ -38,11 +36,11 @@ class Settings(NamedTuple):
     last: date | None = None
     """Days before and after are left out."""
     worst: int = WORST
-    """Worst days to tell of each layer."""
+    """Worst days to list per layer."""
     methodology: str = ""
-    """For the commands that are told: the file of a methodology that is no preset."""
+    """For the commands that are shown: the file of a methodology that is no preset."""
     ledger: str = ""
-    """For the commands that are told: the ledger's path, and the label files."""
+    """For the commands that are shown: the ledger's path, and the label files."""
     labels: tuple[str, ...] = ()
     prefer_later: bool = False
 
@@ -54,11 +52,11 @@ class CrossCheck(NamedTuple):
     vendor: Vendor
     settings: Settings
     comparisons: list[Comparison]
-    board: Board
+    compared: Compared
     diagnosis: Diagnosis
     coverage: list[Coverage]
     coverage_over_time: list[Coverage]
-    worst: list[Worst]
+    worst: list[WorstDay]
     drilled: list[Drilled]
     """What lies behind the worst days, where a ledger is at hand."""
     required: list[str]
@@ -87,31 +85,32 @@ def cross_check(
     if cells is not None:
         check_origin(results, cells)
     ours = results.metrics
-    compared = compare(ours, vendor.table, settings.tolerance, first=settings.first, last=settings.last)
-    _check_overlap(results, vendor, compared)
-    known = [one for one in compared if one.days]
-    everything = board(ours, vendor.table, settings.tolerance, first=settings.first, last=settings.last)
-    diagnosis = diagnose(everything, None if cells is None else _under_other_clock(cells))
-    worst = worst_days(everything, diagnosis.findings, settings.worst)
+    compared = compare_tables(
+        ours, vendor.table, settings.tolerance, first=settings.first, last=settings.last
+    )
+    _check_overlap(results, vendor, compared.comparisons)
+    if cells is not None:
+        compared = compared._replace(other_clock=_under_other_clock(cells))
+    diagnosis = diagnose(compared)
+    worst = worst_days(compared, diagnosis.findings, settings.worst)
     drilled = [] if cells is None else _drill(cells, worst, progress)
-    diagnosis = diagnosis._replace(findings=[_named(finding, drilled) for finding in diagnosis.findings])
-    required = _required(vendor, settings.require, known)
-    off = {one.metric for one in known if one.verdict == "off"}
-    days = {one.metric for one in known}
+    findings = [_named(finding, drilled) for finding in diagnosis.findings]
+    with_days = {comparison.metric: comparison for comparison in compared.comparisons if comparison.days}
+    required = _required(vendor, settings.require, list(with_days))
     return CrossCheck(
         results=results,
         vendor=vendor,
         settings=settings,
-        comparisons=compared,
-        board=everything,
-        diagnosis=diagnosis,
-        coverage=coverage(everything),
-        coverage_over_time=coverage_over_time(everything),
+        comparisons=compared.comparisons,
+        compared=compared,
+        diagnosis=diagnosis._replace(findings=findings),
+        coverage=coverage(compared),
+        coverage_over_time=coverage_over_time(compared),
         worst=worst,
         drilled=drilled,
         required=required,
-        failed=[id_ for id_ in required if id_ in off],
-        not_compared=[id_ for id_ in ours if id_ not in days],
+        failed=[id_ for id_ in required if with_days[id_].verdict == "off"],
+        not_compared=[id_ for id_ in ours if id_ not in with_days],
     )
 
 
@@ -135,23 +134,23 @@ def open_origin(
 
 
 def methodology_of(results: Results) -> Methodology:
-    """The methodology that run.json tells; raises ResultsError where it tells none."""
-    told = {name: value for name, value in results.run["methodology"].items() if name != "name"}
-    if set(told) != set(ALLOWED):
+    """The methodology in run.json; raises ResultsError where it is not whole."""
+    parameters = {name: value for name, value in results.run["methodology"].items() if name != "name"}
+    if set(parameters) != set(ALLOWED):
         raise ResultsError(
             f"{results.folder / 'run.json'}: no whole methodology, expected {', '.join(ALLOWED)}"
         )
-    return Methodology(**told)
+    return Methodology(**parameters)
 
 
 def check_origin(results: Results, cells: Cells) -> None:
     """Raise ResultsError unless the results were made from this ledger, these labels and this methodology."""
-    found = {
+    expected = {
         "ledger": cells.ledger.digest(),
         "labels": cells.labels.digest,
         "methodology": cells.methodology.digest(),
     }
-    for what, digest in found.items():
+    for what, digest in expected.items():
         if results.run.get("digests", {}).get(what) != digest:
             raise ResultsError(
                 f"{results.folder}: made from another {what}: run.json has the digest "
@@ -164,37 +163,37 @@ def _under_other_clock(cells: Cells) -> tuple[str, Table]:
     return clock, control_metrics(cells, clock)
 
 
-def _drill(cells: Cells, worst: list[Worst], progress: Progress) -> list[Drilled]:
-    found = []
-    for done, one in enumerate(worst):
+def _drill(cells: Cells, worst: list[WorstDay], progress: Progress) -> list[Drilled]:
+    drilled = []
+    for done, day in enumerate(worst):
         progress("drill", done, len(worst))
-        if (told := drill(cells, one)) is not None:
-            found.append(told)
+        if (behind := drill(cells, day)) is not None:
+            drilled.append(behind)
     progress("drill", len(worst), len(worst))
-    return found
+    return drilled
 
 
 def _named(finding: Finding, drilled: list[Drilled]) -> Finding:
     """A finding of a single day with the transactions that close its gap, where they are found."""
     if finding.kind != "transaction":
         return finding
-    for one in drilled:
-        cell, closer = one.worst.cell, one.closer
-        same = cell.metric in finding.metrics and [cell.day] == finding.days
-        if same and closer is not None and closer.exact:
-            named = ", ".join(f"{part['txid']} (height {part['height']:,})" for part in closer.parts)
-            return finding._replace(text=f"{finding.text} Exactly that much: {named}.")
+    for behind in drilled:
+        day, closer = behind.worst.difference, behind.closer
+        is_same = day.metric in finding.metrics and [day.day] == finding.days
+        if is_same and closer is not None and closer.exact:
+            names = ", ".join(f"{part['txid']} (block {part['height']:,})" for part in closer.parts)
+            return finding._replace(text=f"{finding.text} Exactly that much: {names}.")
     return finding
 
 
-def _check_overlap(results: Results, vendor: Vendor, compared: list[Comparison]) -> None:
-    if not compared:
+def _check_overlap(results: Results, vendor: Vendor, comparisons: list[Comparison]) -> None:
+    if not comparisons:
         theirs = sorted([*vendor.table, *vendor.unread])
         few = ", ".join(theirs[:5]) + (", …" if len(theirs) > 5 else "")
         raise VendorError(
             f"{vendor.source}: no metric in common: found {few or 'none'}, expected ids such as BlkCnt or FlowInExNtv"
         )
-    if not any(one.days for one in compared):
+    if not any(comparison.days for comparison in comparisons):
         ours, theirs_ = _span(results.metrics), _span(vendor.table)
         raise VendorError(f"{vendor.source}: no day in common: the vendor's values {theirs_}, ours {ours}")
 
@@ -204,8 +203,7 @@ def _span(table: Table) -> str:
     return f"are of {days[0]} to {days[-1]}" if days else "are all empty"
 
 
-def _required(vendor: Vendor, patterns: Sequence[str], known: list[Comparison]) -> list[str]:
-    ids = [one.metric for one in known]
+def _required(vendor: Vendor, patterns: Sequence[str], ids: Sequence[str]) -> list[str]:
     wanted = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
     for part in wanted:
         if not any(fnmatchcase(id_, part) for id_ in ids):

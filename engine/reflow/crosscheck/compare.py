@@ -1,51 +1,35 @@
-"""How far our series are from the vendor's: one comparison a metric, exact where it counts money.
+"""How far our series are from the vendor's: day by day, one comparison a metric, exact where it counts money.
 
-A difference is ours minus the vendor's. Days are compared on which both have a value.
+A difference is ours minus the vendor's. Days are compared on which both have a value. Series are cut to the days asked
+for and aligned once; differences and comparisons are both made of that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from math import fsum
 from typing import Final, Literal, NamedTuple
 
-from reflow.crosscheck.aligned import (
-    Pairs,
-    Tolerance,
-    align,
-    changes,
-    correlation,
-    equal,
-    products,
-    quotient,
-    tolerable,
-)
-from reflow.flows.catalog import Layer, find
+from reflow.crosscheck.aligned import Aligned, align, correlation, products, quotient
+from reflow.flows.catalog import EX, INCL, Layer, Metric, find
 from reflow.series import EXACT, Series, Table, decimals
 
-__all__ = [
-    "EXACTLY",
-    "Comparison",
-    "Difference",
-    "Layer",
-    "Pairs",
-    "Tolerance",
-    "Verdict",
-    "agree",
-    "align",
-    "compare",
-    "compare_series",
-    "correlation",
-    "days_off",
-    "differences",
-    "is_proof",
-    "layer_of",
-]
+Verdict = Literal["exact", "within", "off", "apart"]
+"""Every compared day equal (see `Aligned.equal`); all within the tolerance; some off; no day in common."""
+
+
+class Tolerance(NamedTuple):
+    """A day is off when its difference is more than each of these allows."""
+
+    absolute: Decimal = Decimal(0)
+    """In the metric's unit."""
+    relative: Decimal = Decimal(0)
+    """A share of the vendor's value: 0.01 is one per cent."""
+    control: bool = False
+    """Whether control metrics get it too; else they must be exact."""
+
 
 EXACTLY: Final = Tolerance()
-
-Verdict = Literal["exact", "within", "off", "apart"]
-"""Every compared day equal (see `pairs.equal`); all within the tolerance; some off; no day in common."""
 
 
 class Difference(NamedTuple):
@@ -58,7 +42,7 @@ class Difference(NamedTuple):
     difference: Decimal
     """Ours minus the vendor's, exactly."""
     exact: bool
-    """Whether they are equal, as far as the vendor's has digits (see `pairs.equal`)."""
+    """Whether they are equal, as far as the vendor's has digits (see `Aligned.equal`)."""
     off: bool
     """Whether they are not, and the difference is more than the tolerance allows."""
 
@@ -72,7 +56,7 @@ class Comparison(NamedTuple):
     days: int
     """Days on which both have a value."""
     exact: int
-    """Those on which they are equal, as far as the vendor's value has digits (see `pairs.equal`)."""
+    """Those on which they are equal, as far as the vendor's value has digits (see `Aligned.equal`)."""
     off: int
     """Those on which they are not, and the difference is more than the tolerance allows."""
     only_ours: int
@@ -113,26 +97,73 @@ class Comparison(NamedTuple):
     """Most decimal places among the vendor's values, as they stand in the source."""
 
 
-def layer_of(metric: str) -> Layer:
-    """The layer that a metric belongs to; one that the catalogue does not know is judged last."""
-    known = find(metric)
-    return known.layer if known else 3
+class Compared(NamedTuple):
+    """Everything that both have, metric by metric and day by day."""
+
+    comparisons: list[Comparison]
+    """In our order."""
+    metrics: dict[str, Metric]
+    """Those of the catalogue, by id, in our order."""
+    days: dict[str, list[Difference]]
+    """Their compared days."""
+    ours: Table
+    """All days, those too that are left out: what a series moved by a day is told from."""
+    vendor: Table
+    other_clock: tuple[str, Table] | None = None
+    """The name of the clock that was not used, and the control metrics under it, if a ledger is at hand."""
+
+    def off(self, metric: str) -> list[Difference]:
+        """The days of a metric that are off; none for one that is not compared."""
+        return [difference for difference in self.days.get(metric, ()) if difference.off]
+
+    def anew(self, metric: str) -> list[Difference]:
+        """The days of a metric that are off by themselves.
+
+        An end-of-day figure that is off once is off on all later days: anew only where the difference is another than
+        on the compared day before.
+        """
+        if metric not in self.metrics or self.metrics[metric].adds != "changes":
+            return self.off(metric)
+        days = self.days[metric]
+        before = [Decimal(0), *(day.difference for day in days)]
+        return [day for day, gap in zip(days, before, strict=False) if day.off and day.difference != gap]
+
+    def of(self, *families: str, direction: str = "", entity: str | None = None) -> list[Metric]:
+        """The metrics of these families, and of one direction and entity, if given."""
+        return [
+            metric
+            for metric in self.metrics.values()
+            if metric.family in families
+            and direction in ("", metric.direction)
+            and entity in (None, metric.entity)
+        ]
+
+    def exchanges(self) -> list[str]:
+        """The exchange codes that both have flows of, sorted."""
+        return sorted({metric.entity for metric in self.metrics.values()} - {"", EX, INCL})
+
+    def days_off(self, metrics: Iterable[Metric]) -> set[date]:
+        """The days on which one of the metrics is off by itself (see `anew`), at least."""
+        return {difference.day for metric in metrics for difference in self.anew(metric.id)}
 
 
-def is_proof(metric: str) -> bool:
-    """Whether it proves the ledger: a metric of layer 1 that no price can make wrong."""
-    known = find(metric)
-    return known is not None and known.layer == 1 and not known.needs_prices
-
-
-def agree(metric: str, ours: Decimal, vendor: Decimal) -> bool:
-    """Whether two values of a metric are equal, as far as the vendor's has digits (see `pairs.equal`)."""
-    return ours == vendor or all(_equal(metric, align({date.min: ours}, {date.min: vendor})))
-
-
-def _equal(metric: str, pairs: Pairs) -> list[bool]:
-    known = find(metric)
-    return equal(pairs, is_quotient=known is not None and known.is_quotient)
+def compare_tables(
+    ours: Table,
+    vendor: Table,
+    tolerance: Tolerance = EXACTLY,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+) -> Compared:
+    """Compare every metric that both have; days before `first` and after `last` are left out."""
+    comparisons, days = [], {}
+    for id_ in [id_ for id_ in ours if id_ in vendor]:
+        both = _within(ours[id_], first, last), _within(vendor[id_], first, last)
+        aligned = align(*both)
+        days[id_] = _differences(id_, aligned, ours[id_], tolerance)
+        comparisons.append(_comparison(id_, aligned, days[id_], _gaps(*both)))
+    metrics = {id_: metric for id_ in days if (metric := find(id_)) is not None}
+    return Compared(comparisons, metrics, {id_: days[id_] for id_ in metrics}, ours, vendor)
 
 
 def compare(
@@ -143,66 +174,81 @@ def compare(
     first: date | None = None,
     last: date | None = None,
 ) -> list[Comparison]:
-    """Compare every metric that both have, in our order; days before `first` and after `last` are left out."""
+    """One comparison for each metric that both have (see `compare_tables`)."""
+    return compare_tables(ours, vendor, tolerance, first=first, last=last).comparisons
+
+
+def layer_of(metric: str) -> Layer:
+    """The layer that a metric belongs to; one that the catalogue does not know is judged last."""
+    entry = find(metric)
+    return entry.layer if entry else 3
+
+
+def is_proof(metric: str) -> bool:
+    """Whether it proves the ledger: a metric of layer 1 that no price can make wrong."""
+    entry = find(metric)
+    return entry is not None and entry.layer == 1 and not entry.needs_prices
+
+
+def agree(metric: str, ours: Decimal, vendor: Decimal) -> bool:
+    """Whether two values of a metric are equal, as far as the vendor's has digits (see `Aligned.equal`)."""
+    return ours == vendor or all(_equal(metric, align({date.min: ours}, {date.min: vendor})))
+
+
+def days_off(metric: str, aligned: Aligned, tolerance: Tolerance) -> list[date]:
+    """The days that are not equal, and on which the difference is more than `tolerance` allows for this metric."""
+    return [day for day, off in zip(aligned.days, _off(metric, aligned, tolerance), strict=True) if off]
+
+
+def _off(
+    metric: str, aligned: Aligned, tolerance: Tolerance, equal: Sequence[bool] | None = None
+) -> list[bool]:
+    """Day by day, whether it is off; `equal` if that is known."""
+    equal = _equal(metric, aligned) if equal is None else equal
+    if tolerance == EXACTLY or (is_proof(metric) and not tolerance.control):
+        return [not same for same in equal]
+    return [not (same or near) for same, near in zip(equal, _tolerable(aligned, tolerance), strict=True)]
+
+
+def _equal(metric: str, aligned: Aligned) -> list[bool]:
+    entry = find(metric)
+    return aligned.equal(is_quotient=entry is not None and entry.is_quotient)
+
+
+def _tolerable(aligned: Aligned, tolerance: Tolerance) -> list[bool]:
+    """Day by day, whether the difference is no more than the tolerance allows."""
+    part, parts = tolerance.absolute.as_integer_ratio()
+    least = part * 10**aligned.places // parts
+    share, whole = tolerance.relative.as_integer_ratio()
     return [
-        compare_series(metric, ours[metric], vendor[metric], tolerance, first=first, last=last)
-        for metric in ours
-        if metric in vendor
+        abs(gap) <= least or abs(gap) * whole <= share * abs(theirs)
+        for gap, theirs in zip(aligned.gaps(), aligned.vendor, strict=True)
     ]
 
 
-def compare_series(
-    metric: str,
-    ours: Series,
-    vendor: Series,
-    tolerance: Tolerance = EXACTLY,
-    *,
-    first: date | None = None,
-    last: date | None = None,
+def _differences(metric: str, aligned: Aligned, ours: Series, tolerance: Tolerance) -> list[Difference]:
+    """The compared days in order; the numbers as they were printed."""
+    equal = _equal(metric, aligned)
+    off = _off(metric, aligned, tolerance, equal)
+    differences = []
+    for day, theirs, exact, is_off in zip(aligned.days, aligned.printed, equal, off, strict=True):
+        value = ours[day]
+        assert value is not None, day
+        gap = EXACT.subtract(value, theirs)
+        differences.append(Difference(metric, day, value, theirs, gap, exact, is_off))
+    return differences
+
+
+def _comparison(
+    metric: str, aligned: Aligned, differences: Sequence[Difference], alone: tuple[int, int]
 ) -> Comparison:
-    """Compare one metric."""
-    ours, vendor = _within(ours, first, last), _within(vendor, first, last)
-    pairs = align(ours, vendor)
-    exact = sum(_equal(metric, pairs))
-    return _comparison(metric, pairs, days_off(metric, pairs, tolerance), exact, _gaps(ours, vendor))
-
-
-def differences(
-    metric: str,
-    ours: Series,
-    vendor: Series,
-    tolerance: Tolerance = EXACTLY,
-    *,
-    first: date | None = None,
-    last: date | None = None,
-) -> list[Difference]:
-    """The days of one metric on which both have a value, in order; the numbers as they were printed."""
-    pairs = align(_within(ours, first, last), _within(vendor, first, last))
-    off = set(days_off(metric, pairs, tolerance))
-    found = []
-    for day, exact in zip(pairs.days, _equal(metric, pairs), strict=True):
-        a, b = ours[day], vendor[day]
-        assert a is not None, day
-        assert b is not None, day
-        found.append(Difference(metric, day, a, b, EXACT.subtract(a, b), exact, day in off))
-    return found
-
-
-def days_off(metric: str, pairs: Pairs, tolerance: Tolerance) -> list[date]:
-    """The days that are not equal, and on which the difference is more than `tolerance` allows for this metric."""
-    exact = _equal(metric, pairs)
-    allowed = EXACTLY if is_proof(metric) and not tolerance.control else tolerance
-    fine = exact if allowed == EXACTLY else tolerable(pairs, allowed)
-    return [day for day, a, b in zip(pairs.days, exact, fine, strict=True) if not (a or b)]
-
-
-def _comparison(metric: str, pairs: Pairs, off: list[date], exact: int, gaps: tuple[int, int]) -> Comparison:
-    days, a, b = pairs.days, pairs.ours, pairs.vendor
+    days, a, b, gaps = aligned.days, aligned.ours, aligned.vendor, aligned.gaps()
+    off = [difference.day for difference in differences if difference.off]
+    exact = sum(difference.exact for difference in differences)
     run, run_from = _longest_run(off)
-    gap = [x - y for x, y in zip(a, b, strict=True)]
-    largest = max(range(len(gap)), key=lambda place: abs(gap[place]), default=None)
-    absolute, unit = sum(map(abs, gap)), len(gap) * 10**pairs.places
-    relative = _relative(gap, b)
+    largest = max(range(len(gaps)), key=lambda place: abs(gaps[place]), default=None)
+    absolute, unit = sum(map(abs, gaps)), len(gaps) * 10**aligned.places
+    relative = _relative(gaps, b)
     return Comparison(
         metric=metric,
         layer=layer_of(metric),
@@ -210,28 +256,28 @@ def _comparison(metric: str, pairs: Pairs, off: list[date], exact: int, gaps: tu
         days=len(days),
         exact=exact,
         off=len(off),
-        only_ours=gaps[0],
-        only_vendor=gaps[1],
+        only_ours=alone[0],
+        only_vendor=alone[1],
         first_day=days[0] if days else None,
         last_day=days[-1] if days else None,
         first_off=off[0] if off else None,
         last_off=off[-1] if off else None,
         longest_run=run,
         longest_run_from=run_from,
-        sum_ours=pairs.decimal(sum(a)),
-        sum_vendor=pairs.decimal(sum(b)),
-        sum_absolute=pairs.decimal(absolute),
-        max_absolute=pairs.decimal(0 if largest is None else abs(gap[largest])),
-        max_absolute_day=days[largest] if largest is not None and gap[largest] else None,
+        sum_ours=aligned.decimal(sum(a)),
+        sum_vendor=aligned.decimal(sum(b)),
+        sum_absolute=aligned.decimal(absolute),
+        max_absolute=aligned.decimal(0 if largest is None else abs(gaps[largest])),
+        max_absolute_day=days[largest] if largest is not None and gaps[largest] else None,
         mean_absolute=quotient(absolute, unit),
         mean_relative=fsum(relative) / len(relative) if relative else None,
         max_relative=max(relative, default=None),
-        bias=quotient(sum(gap), unit),
+        bias=quotient(sum(gaps), unit),
         ratio=quotient(sum(a), sum(b)),
         scale=quotient(products(a, b), products(b, b)),
         correlation=correlation(a, b),
-        correlation_changes=correlation(*changes(pairs)),
-        printed=max(map(decimals, pairs.printed), default=0),
+        correlation_changes=correlation(*aligned.changes()),
+        printed=max(map(decimals, aligned.printed), default=0),
     )
 
 

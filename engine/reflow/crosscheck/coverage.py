@@ -6,11 +6,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from reflow.crosscheck.aligned import quotient
-from reflow.crosscheck.board import Board
-from reflow.crosscheck.compare import Difference
-from reflow.crosscheck.flow_faults import native
-from reflow.flows.catalog import EX, INCL
+from reflow.crosscheck.aligned import share
+from reflow.crosscheck.compare import Compared, Difference
+from reflow.flows.catalog import EX, INCL, native
 from reflow.series import EXACT
 
 WEEKS_UP_TO: Final = 180
@@ -33,45 +31,39 @@ class Coverage(NamedTuple):
     """Ours over the vendor's: the coverage; None where the vendor has no flow."""
 
 
-def coverage(board: Board) -> list[Coverage]:
+def coverage(compared: Compared) -> list[Coverage]:
     """In and Out of each exchange, then of all as one, over all compared days."""
-    return [_over(metric, days) for metric, days in _flows(board)]
+    return [_over(metric, days) for metric, days in _flows(compared)]
 
 
-def coverage_over_time(board: Board) -> list[Coverage]:
+def coverage_over_time(compared: Compared) -> list[Coverage]:
     """The same by week, or by month for a longer comparison, in order of time."""
-    found = []
-    for metric, days in _flows(board):
+    periods = []
+    for metric, days in _flows(compared):
         short = (days[-1].day - days[0].day).days < WEEKS_UP_TO
         period: Callable[[date], date] = _week if short else _month
         parts: defaultdict[date, list[Difference]] = defaultdict(list)
-        for one in days:
-            parts[period(one.day)].append(one)
-        found += [_over(metric, part) for part in parts.values()]
-    return found
+        for day in days:
+            parts[period(day.day)].append(day)
+        periods += [_over(metric, part) for part in parts.values()]
+    return periods
 
 
-def _flows(board: Board) -> list[tuple[tuple[str, str], list[Difference]]]:
+def _flows(compared: Compared) -> list[tuple[tuple[str, str], list[Difference]]]:
     """Exchange and metric, with the compared days."""
     return [
-        ((metric.entity, metric.id), board.days[metric.id])
-        for code in (*board.exchanges(), EX)
-        for metric in native(board.of("Flow", entity=code))
-        if metric.direction in ("In", "Out") and metric.entity != INCL and board.days[metric.id]
+        ((metric.entity, metric.id), compared.days[metric.id])
+        for code in (*compared.exchanges(), EX)
+        for metric in native(compared.of("Flow", entity=code))
+        if metric.direction in ("In", "Out") and metric.entity != INCL and compared.days[metric.id]
     ]
 
 
 def _over(metric: tuple[str, str], days: list[Difference]) -> Coverage:
     ours = vendor = Decimal(0)
-    for one in days:
-        ours, vendor = EXACT.add(ours, one.ours), EXACT.add(vendor, one.vendor)
+    for day in days:
+        ours, vendor = EXACT.add(ours, day.ours), EXACT.add(vendor, day.vendor)
     return Coverage(*metric, days[0].day, days[-1].day, ours, vendor, share(ours, vendor))
-
-
-def share(part: Decimal, whole: Decimal) -> float | None:
-    """`part` over `whole`, rounded once; None where `whole` is 0."""
-    (a, b), (c, d) = part.as_integer_ratio(), whole.as_integer_ratio()
-    return quotient(a * d, b * c)
 
 
 def _week(day: date) -> date:

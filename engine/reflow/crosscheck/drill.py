@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reflow.amounts import SAT_PLACES, VALUE_PLACES, plain
-from reflow.crosscheck.subset_sum import Closing, close
-from reflow.crosscheck.worst import Worst
+from reflow.crosscheck.findings import WorstDay
+from reflow.crosscheck.subset_sum import Subset, find_subset
 from reflow.errors import MetricError
 from reflow.explanations.explain import Cells, block_amounts, block_parts, explain_cell, parts_of
 from reflow.explanations.parts import Contributions
-from reflow.flows.catalog import EX, Metric, control, find
+from reflow.flows.catalog import EX, Metric, control, exchange_flow, find
 from reflow.flows.methodology import Clock
 from reflow.flows.values import control_series, metric_values
 from reflow.ledger.days import Blocks, read_blocks
@@ -32,7 +32,7 @@ from reflow.store.resources import query
 CANDIDATES: Final = 2_000
 """Largest payments to accounts of no exchange among which a gap is looked for."""
 SHOWN: Final = 3
-"""Largest transactions or blocks told of a worst day."""
+"""Largest transactions or blocks listed of a worst day."""
 
 
 class Closer(NamedTuple):
@@ -52,7 +52,7 @@ class Closer(NamedTuple):
 class Drilled(NamedTuple):
     """What lies behind a worst day."""
 
-    worst: Worst
+    worst: WorstDay
     number: int
     """Transactions or blocks that the cell is made of."""
     largest: list[dict[str, Any]]
@@ -60,112 +60,112 @@ class Drilled(NamedTuple):
     closer: Closer | None
 
 
-def drill(cells: Cells, worst: Worst) -> Drilled | None:
+def drill(cells: Cells, worst: WorstDay) -> Drilled | None:
     """Take a worst day apart; None for a metric that these labels do not have, or that is not made of parts."""
-    metric = find(worst.cell.metric)
+    metric = find(worst.difference.metric)
     if metric is None or metric.needs_prices or metric.entity not in ("", EX, *cells.labels.exchanges()):
         return None
     if metric.adds == "blocks":
         return _drill_blocks(cells, worst)
     try:
-        found = parts_of(cells, metric.id, worst.cell.day)
+        parts = parts_of(cells, metric.id, worst.difference.day)
     except MetricError:
         return None
-    biggest = sorted(found.of_tx, key=lambda tx: (-abs(found.of_tx[tx]), tx))[:SHOWN]
+    biggest = sorted(parts.of_tx, key=lambda tx: (-abs(parts.of_tx[tx]), tx))[:SHOWN]
     return Drilled(
         worst,
-        len(found.of_tx),
-        _transactions(cells, worst, {tx: found.of_tx[tx] for tx in biggest}),
-        _closer(cells, worst, metric, found),
+        len(parts.of_tx),
+        _transactions(cells, worst, {tx: parts.of_tx[tx] for tx in biggest}),
+        _closer(cells, worst, metric, parts),
     )
 
 
-def _gap(worst: Worst, metric: Metric) -> int:
+def _gap(worst: WorstDay, metric: Metric) -> int:
     """In what the parts are counted in: sat, or a number; the vendor may print more places than there are."""
     places = SAT_PLACES if metric.unit == "native" else 0
-    return round(worst.cell.difference.scaleb(places, EXACT))
+    return round(worst.difference.difference.scaleb(places, EXACT))
 
 
-def _closer(cells: Cells, worst: Worst, metric: Metric, found: Contributions) -> Closer | None:
+def _closer(cells: Cells, worst: WorstDay, metric: Metric, parts: Contributions) -> Closer | None:
     gap = _gap(worst, metric)
     if gap > 0:
-        return _told(cells, worst, "exclude", found.of_tx, close(found.of_tx, gap))
+        return _closing(cells, worst, "exclude", parts.of_tx, find_subset(parts.of_tx, gap))
     if metric.family == "FlowMiner" and metric.entity:
         if metric.direction == "Out" and (closer := _unlabelled(cells, worst, -gap)) is not None:
             return closer
-        candidates = _of_the_exchange(cells, worst, metric, found)
-        return _told(cells, worst, "include", candidates, close(candidates, -gap))
+        candidates = _of_the_exchange(cells, worst, metric, parts)
+        return _closing(cells, worst, "include", candidates, find_subset(candidates, -gap))
     if metric.family == "Flow":
         return _unlabelled(cells, worst, -gap)
     return None
 
 
-def _of_the_exchange(cells: Cells, worst: Worst, metric: Metric, found: Contributions) -> dict[int, int]:
+def _of_the_exchange(cells: Cells, worst: WorstDay, metric: Metric, parts: Contributions) -> dict[int, int]:
     """What the exchange gained (Out of miners) or lost (In) in transactions that do not count, or not wholly."""
     own = "In" if metric.direction == "Out" else "Out"
-    moved = parts_of(cells, f"Flow{own}{metric.entity}Ntv", worst.cell.day).of_tx
-    return {tx: sat - found.of_tx.get(tx, 0) for tx, sat in moved.items() if sat > found.of_tx.get(tx, 0)}
+    moved = parts_of(cells, exchange_flow(own, metric.entity).id, worst.difference.day).of_tx
+    return {tx: sat - parts.of_tx.get(tx, 0) for tx, sat in moved.items() if sat > parts.of_tx.get(tx, 0)}
 
 
-def _unlabelled(cells: Cells, worst: Worst, gap: int) -> Closer | None:
+def _unlabelled(cells: Cells, worst: WorstDay, gap: int) -> Closer | None:
     """Payments of the day to accounts of no exchange that close the gap exactly; nearly would be chance."""
-    number = (worst.cell.day - cells.blocks.first_day).days
+    number = (worst.difference.day - cells.blocks.first_day).days
     today = np.flatnonzero(cells.blocks.day == number)
     if not len(today):
         return None
     first, last = (int(cells.blocks.columns["first_tx"][today[end]]) for end in (0, -1))
     last += int(cells.blocks.columns["tx_count"][today[-1]]) - 1
     limits: dict[str, object] = {"first": first, "last": last, "most": gap, "rows": CANDIDATES}
-    found = rows(cells.con, query("outside_credits"), limits)
-    choice = close({place: int(row["value"]) for place, row in enumerate(found)}, gap)
+    credits_ = rows(cells.con, query("outside_credits"), limits)
+    choice = find_subset({place: int(row["value"]) for place, row in enumerate(credits_)}, gap)
     if choice is None or choice.rest:
         return None
     amounts: Counter[int] = Counter()
     for place in choice.chosen:
-        amounts[found[place]["tx"]] += int(found[place]["value"])
-    return _told(cells, worst, "include", amounts, choice._replace(chosen=tuple(amounts)))
+        amounts[credits_[place]["tx"]] += int(credits_[place]["value"])
+    return _closing(cells, worst, "include", amounts, choice._replace(chosen=tuple(amounts)))
 
 
-def _told(
+def _closing(
     cells: Cells,
-    worst: Worst,
+    worst: WorstDay,
     way: Literal["exclude", "include"],
     amounts: Mapping[int, int],
-    choice: Closing | None,
+    choice: Subset | None,
 ) -> Closer | None:
     if choice is None:
         return None
-    told = _transactions(cells, worst, {tx: amounts[tx] for tx in choice.chosen})
-    metric = find(worst.cell.metric)
+    transactions = _transactions(cells, worst, {tx: amounts[tx] for tx in choice.chosen})
+    metric = find(worst.difference.metric)
     rest = plain(choice.rest, SAT_PLACES if metric is not None and metric.unit == "native" else 0)
-    return Closer(way, rest, choice.rest == 0, choice.ways, told)
+    return Closer(way, rest, choice.rest == 0, choice.ways, transactions)
 
 
-def _transactions(cells: Cells, worst: Worst, only: Mapping[int, int]) -> list[dict[str, Any]]:
+def _transactions(cells: Cells, worst: WorstDay, only: Mapping[int, int]) -> list[dict[str, Any]]:
     some = Contributions(dict(only), None)
-    told = explain_cell(cells, worst.cell.metric, worst.cell.day, found=some).facts()
-    found: list[dict[str, Any]] = told["transactions"]
-    return found
+    explanation = explain_cell(cells, worst.difference.metric, worst.difference.day, found=some).facts()
+    transactions: list[dict[str, Any]] = explanation["transactions"]
+    return transactions
 
 
-def _drill_blocks(cells: Cells, worst: Worst) -> Drilled:
-    cell = explain_cell(cells, worst.cell.metric, worst.cell.day, limit=SHOWN)
+def _drill_blocks(cells: Cells, worst: WorstDay) -> Drilled:
+    cell = explain_cell(cells, worst.difference.metric, worst.difference.day, limit=SHOWN)
     return Drilled(worst, cell.number, cell.facts()["blocks"], _moved(cells, worst, cell.metric))
 
 
-def _moved(cells: Cells, worst: Worst, metric: Metric) -> Closer | None:
+def _moved(cells: Cells, worst: WorstDay, metric: Metric) -> Closer | None:
     """The blocks that are of this day by one clock and not by the other, if they close the gap."""
     clock = other_clock(cells.methodology.clock)
     other = read_blocks(cells.con, clock)
-    mine = _is_day(cells.blocks, worst.cell.day)
-    theirs = _is_day(other, worst.cell.day)
+    mine = _is_day(cells.blocks, worst.difference.day)
+    theirs = _is_day(other, worst.difference.day)
     amounts = block_amounts(other, metric) * np.where(mine, 1, -1)
     places = np.flatnonzero(mine != theirs)
     if not len(places) or int(amounts[places].sum()) != _gap(worst, metric):
         return None
     parts = block_parts(cells.con, other, metric, places.tolist())
-    told = [{"height": b.height, "hash": b.block_hash, "adds": b.amount} for b in parts]
-    return Closer("other clock", "0", True, 1, told)
+    blocks = [{"height": b.height, "hash": b.block_hash, "adds": b.amount} for b in parts]
+    return Closer("other clock", "0", True, 1, blocks)
 
 
 def _is_day(blocks: Blocks, day: date) -> NDArray[np.bool_]:

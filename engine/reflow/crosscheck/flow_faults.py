@@ -11,11 +11,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from reflow.crosscheck.board import Board
-from reflow.crosscheck.compare import Difference
+from reflow.crosscheck.compare import Compared, Difference
 from reflow.crosscheck.findings import Finding, listed, percent, plural
 from reflow.crosscheck.ledger_faults import unit_fault
-from reflow.flows.catalog import EX, INCL, Layer, Metric, find
+from reflow.flows.catalog import EX, INCL, Layer, Metric, find, native
 from reflow.series import EXACT
 
 SINGLE_DAYS: Final = 3
@@ -26,138 +25,134 @@ ONE_SIDED: Final = 0.95
 """Labels that one side lacks make its flow the smaller one on so many of the days off, at least."""
 
 
-def find_price_faults(board: Board) -> list[Finding]:
+def find_price_faults(compared: Compared, _unjudged: Set[date] = frozenset()) -> list[Finding]:
     """USD metrics that differ, or are missing, where their native ones agree; and what is made of US dollars.
 
-    Wrong prices say nothing about ledger, labels or definition: of no layer it is this that breaks it.
+    Wrong prices say nothing about ledger, labels or definition: they break no layer, and every day can be judged.
     """
     off: dict[str, set[date]] = {}
-    for metric in board.metrics.values():
-        native = f"{metric.stem}Ntv"
-        if metric.unit != "USD" or native not in board.metrics:
+    for metric in compared.metrics.values():
+        if metric.unit != "USD" or metric.native_id not in compared.metrics:
             continue
-        known = {one.day for one in board.days[native] if not one.off}
+        agreeing = {day.day for day in compared.days[metric.native_id] if not day.off}
         lost = {
             day
-            for day in known
-            if board.ours[metric.id].get(day) is None and board.vendor[metric.id].get(day) is not None
+            for day in agreeing
+            if compared.ours[metric.id].get(day) is None and compared.vendor[metric.id].get(day) is not None
         }
-        if days := lost | ({one.day for one in board.off(metric.id)} & known):
+        if days := lost | ({day.day for day in compared.off(metric.id)} & agreeing):
             off[metric.id] = days
-    off |= _made_of_dollars(board)
+    off |= _made_of_dollars(compared)
     if not off:
         return []
     all_days = sorted(set[date]().union(*off.values()))
     text = (
-        f"What prices decide differs or is missing on {plural(len(all_days), 'day')}, first on {all_days[0]}, "
-        f"where native units agree: the prices are not the vendor's ({listed(list(off))})."
+        f"Values in USD differ or are missing on {plural(len(all_days), 'day')}, first on {all_days[0]}, "
+        f"while native units agree: the prices are not the vendor's ({listed(list(off))})."
     )
-    advice = "Give recompute the vendor's PriceUSD (--prices), with all its digits, for every day."
+    advice = "Recompute with the vendor's PriceUSD (--prices), with all its digits, for every day."
     return [Finding("prices", 2, "", list(off), all_days, None, None, text, advice)]
 
 
-def _made_of_dollars(board: Board) -> dict[str, set[date]]:
+def _made_of_dollars(compared: Compared) -> dict[str, set[date]]:
     """Of sums, ratios and means of US dollars that are off though no native unit behind them is: the first day.
 
     They reach back over many days, so that one wrong price is seen on all later ones.
     """
-    found = {}
-    for metric in board.metrics.values():
-        if metric.derived is None or not (days := board.off(metric.id)):
+    first_days = {}
+    for metric in compared.metrics.values():
+        if metric.derived is None or not (days := compared.off(metric.id)):
             continue
         parts = [find(id_) for id_ in (*metric.derived.parts, "RevUSD")]
-        if not any(board.off(f"{part.stem}Ntv") for part in parts if part is not None):
-            found[metric.id] = {days[0].day}
-    return found
+        if not any(compared.off(part.native_id) for part in parts if part is not None):
+            first_days[metric.id] = {days[0].day}
+    return first_days
 
 
-def find_exchange_faults(board: Board, unjudged: Set[date]) -> list[Finding]:
+def find_exchange_faults(compared: Compared, unjudged: Set[date]) -> list[Finding]:
     """Exchange by exchange, then all as one on the days on which no single exchange explains it."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     explained = set(unjudged)
-    for code in board.exchanges():
-        found += _with_followers(board, code, _of_exchange(board, code, unjudged), unjudged)
-        explained |= board.days_off(_own(board, code))
-    return [*found, *_with_followers(board, EX, _of_exchange(board, EX, explained), explained)]
+    for code in compared.exchanges():
+        findings += _with_followers(compared, code, _of_exchange(compared, code, unjudged), unjudged)
+        explained |= compared.days_off(_own(compared, code))
+    return [*findings, *_with_followers(compared, EX, _of_exchange(compared, EX, explained), explained)]
 
 
-def find_miner_faults(board: Board, unjudged: Set[date]) -> list[Finding]:
+def find_miner_faults(compared: Compared, unjudged: Set[date]) -> list[Finding]:
     """Miner flows that are off on days on which everything below agrees."""
     off = {
         metric.id: days
-        for metric in native(board.of("FlowMiner"))
-        if (days := [one for one in board.off(metric.id) if one.day not in unjudged])
+        for metric in native(compared.of("FlowMiner"))
+        if (days := [day for day in compared.off(metric.id) if day.day not in unjudged])
     }
     units = [
         fault
         for id_ in off
-        if (fault := unit_fault(board.metrics[id_], _judged(board, id_, unjudged))) is not None
+        if (fault := unit_fault(compared.metrics[id_], _judged(compared, id_, unjudged))) is not None
     ]
     rest = {id_: days for id_, days in off.items() if id_ not in {fault.metrics[0] for fault in units}}
     if not rest:
-        return units or _made_of_flows(board, unjudged)
-    judged = {one.day for metric in rest for one in _judged(board, metric, unjudged)}
-    days_off = sorted({one.day for days in rest.values() for one in days})
+        return units or _made_of_flows(compared, unjudged)
+    judged = {day.day for metric in rest for day in _judged(compared, metric, unjudged)}
+    days_off = sorted({day.day for days in rest.values() for day in days})
     if _is_single(len(days_off), len(judged)):
-        return [*units, *_single_days(board, rest, 3)]
-    return [*units, _definition(board, rest, days_off, len(judged), unjudged)]
+        return [*units, *_single_days(compared, rest, 3)]
+    return [*units, _definition(compared, rest, days_off, len(judged), unjudged)]
 
 
-def _made_of_flows(board: Board, unjudged: Set[date]) -> list[Finding]:
+def _made_of_flows(compared: Compared, unjudged: Set[date]) -> list[Finding]:
     """What is made of miner flows, or is their balance, and is off although the flows that are compared agree."""
     off = {
         metric.id: days
-        for metric in board.metrics.values()
+        for metric in compared.metrics.values()
         if metric.layer == 3 and not metric.needs_prices and (metric.ratio is None or metric.ratio.days == 1)
-        if (days := [one.day for one in board.anew(metric.id) if one.day not in unjudged])
+        if (days := [day.day for day in compared.anew(metric.id) if day.day not in unjudged])
     }
     if not off:
         return []
     all_days = sorted({day for days in off.values() for day in days})
     text = (
-        f"{listed(list(off))}: off on {plural(len(all_days), 'day')}, first on {all_days[0]}, on which ledger and "
-        "labels agree. The vendor defines mining entities otherwise, or counts other days."
+        f"{listed(list(off))}: off on {plural(len(all_days), 'day')}, first on {all_days[0]}, while ledger and labels "
+        "agree. The vendor defines mining entities in another way, or counts other days."
     )
-    advice = "Let `reflow sweep` find the methodology that comes nearest."
+    advice = "Run `reflow sweep` to find the nearest methodology."
     return [Finding("definition", 3, "", list(off), all_days, None, None, text, advice)]
 
 
-def native(metrics: Iterable[Metric]) -> list[Metric]:
-    """One metric of each flow: the native one, or the one in USD where only that is compared."""
-    known = list(metrics)
-    stems = {metric.stem for metric in known if metric.unit == "native"}
-    return [metric for metric in known if metric.unit == "native" or metric.stem not in stems]
-
-
-def _own(board: Board, code: str) -> list[Metric]:
+def _own(compared: Compared, code: str) -> list[Metric]:
     """What goes into an exchange, and what comes out; if no amounts are compared, how often."""
-    flows = [metric for metric in native(board.of("Flow", entity=code)) if metric.direction in ("In", "Out")]
-    return flows or board.of("FlowTfr", entity=code)
+    flows = [
+        metric for metric in native(compared.of("Flow", entity=code)) if metric.direction in ("In", "Out")
+    ]
+    return flows or compared.of("FlowTfr", entity=code)
 
 
-def _followers(board: Board, code: str) -> list[Metric]:
-    """What else is known of an exchange: balance, net flow, counts."""
-    own = {metric.id for metric in _own(board, code)}
-    known = native(board.of("Flow", "FlowTfr", "TxEx", "Sply", entity=code))
-    return [metric for metric in known if metric.id not in own]
+def _followers(compared: Compared, code: str) -> list[Metric]:
+    """The other metrics of an exchange: balance, net flow, counts."""
+    own = {metric.id for metric in _own(compared, code)}
+    metrics = native(compared.of("Flow", "FlowTfr", "TxEx", "Sply", entity=code))
+    return [metric for metric in metrics if metric.id not in own]
 
 
-def _with_followers(board: Board, code: str, found: list[Finding], unjudged: Set[date]) -> list[Finding]:
+def _with_followers(
+    compared: Compared, code: str, faults: list[Finding], unjudged: Set[date]
+) -> list[Finding]:
     """The findings of an exchange, with what is off for the same reason, and what is off although its flows agree."""
-    explained = unjudged | board.days_off(_own(board, code))
-    labels = next((place for place, fault in enumerate(found) if fault.kind == "labels"), None)
+    explained = unjudged | compared.days_off(_own(compared, code))
+    labels = next((place for place, fault in enumerate(faults) if fault.kind == "labels"), None)
     follow, alone = [], []
-    for metric in _followers(board, code):
-        days = [one for one in board.anew(metric.id) if one.day not in unjudged]
-        rest = [one for one in days if one.day not in explained]
+    for metric in _followers(compared, code):
+        days = [day for day in compared.anew(metric.id) if day.day not in unjudged]
+        rest = [day for day in days if day.day not in explained]
         if rest and labels is None:
             alone.append(_alone(metric, rest))
         elif days:
             follow.append(metric.id)
-    if found and follow:
+    if faults and follow:
         place = labels or 0
-        found[place] = found[place]._replace(metrics=[*found[place].metrics, *follow])
-    return [*found, *alone]
+        faults[place] = faults[place]._replace(metrics=[*faults[place].metrics, *follow])
+    return [*faults, *alone]
 
 
 def _alone(metric: Metric, days: list[Difference]) -> Finding:
@@ -166,129 +161,130 @@ def _alone(metric: Metric, days: list[Difference]) -> Finding:
     anew = " anew" if metric.adds == "changes" else ""
     text = (
         f"{metric.entity}: {metric.id} is off{anew} on {plural(len(days), 'day')}, first on {first.day} "
-        f"({first.ours:f} here, {first.vendor:f} there), while no flow of these days is: accounts that hold without "
-        "moving, or another way to count."
+        f"({first.ours:f} here, {first.vendor:f} there), while its flows agree on these days: one side has accounts "
+        "that hold without moving, or counts in another way."
     )
-    advice = f"Look at the labels of {metric.entity}, and at `reflow clusters`."
+    advice = f"Check the labels of {metric.entity} and `reflow clusters`."
     return Finding(
-        "labels", 2, metric.entity, [metric.id], [one.day for one in days], None, None, text, advice
+        "labels", 2, metric.entity, [metric.id], [day.day for day in days], None, None, text, advice
     )
 
 
-def _judged(board: Board, id_: str, unjudged: Set[date]) -> list[Difference]:
+def _judged(compared: Compared, id_: str, unjudged: Set[date]) -> list[Difference]:
     """The days of a metric that can be judged and on which something flowed."""
-    return [one for one in board.days[id_] if one.day not in unjudged and (one.ours or one.vendor)]
+    return [day for day in compared.days[id_] if day.day not in unjudged and (day.ours or day.vendor)]
 
 
 def _is_single(off: int, judged: int) -> bool:
     return off <= max(SINGLE_DAYS, SINGLE_SHARE * judged)
 
 
-def _of_exchange(board: Board, code: str, unjudged: Set[date]) -> list[Finding]:
+def _of_exchange(compared: Compared, code: str, unjudged: Set[date]) -> list[Finding]:
     """Another unit, labels, or single days."""
-    found: list[Finding] = []
+    faults: list[Finding] = []
     single: dict[str, list[Difference]] = {}
-    for metric in _own(board, code):
-        days = _judged(board, metric.id, unjudged)
-        off = [one for one in days if one.off]
+    for metric in _own(compared, code):
+        days = _judged(compared, metric.id, unjudged)
+        off = [day for day in days if day.off]
         if not off:
             continue
         if unit := unit_fault(metric, days):
-            found.append(unit)
+            faults.append(unit)
         elif _is_single(len(off), len(days)):
             single[metric.id] = off
         else:
-            found.append(_labels(code, metric.id, days, off))
-    if any(fault.kind == "labels" for fault in found):
-        return _joined(found)  # what is off on few days of the other direction is the same accounts
-    return [*found, *_single_days(board, single, 2)]
+            faults.append(_labels(code, metric.id, days, off))
+    if any(fault.kind == "labels" for fault in faults):
+        return _joined(faults)  # what is off on few days of the other direction is the same accounts
+    return [*faults, *_single_days(compared, single, 2)]
 
 
-def _joined(found: list[Finding]) -> list[Finding]:
+def _joined(faults: list[Finding]) -> list[Finding]:
     """In and Out of one exchange are one finding, in the words of the one that shows on more days."""
-    labels = sorted((fault for fault in found if fault.kind == "labels"), key=lambda fault: -len(fault.days))
+    labels = sorted((fault for fault in faults if fault.kind == "labels"), key=lambda fault: -len(fault.days))
     days = sorted({day for fault in labels for day in fault.days})
     metrics = [id_ for fault in labels for id_ in fault.metrics]
     ratios = [
         f" {fault.metrics[0]} is {percent(fault.ratio)}." for fault in labels[1:] if fault.ratio is not None
     ]
     text = labels[0].text + "".join(ratios)
-    others = [fault for fault in found if fault.kind != "labels"]
+    others = [fault for fault in faults if fault.kind != "labels"]
     return [labels[0]._replace(metrics=metrics, days=days, text=text), *others]
 
 
 def _labels(code: str, id_: str, days: list[Difference], off: list[Difference]) -> Finding:
-    ours, vendor = (_total(one[side] for one in days) for side in (2, 3))
+    ours, vendor = _total(day.ours for day in days), _total(day.vendor for day in days)
     ratio = float(ours) / float(vendor) if vendor else None
-    less = sum(one.difference < 0 for one in off)
-    told = (
-        f"{id_}: ours is {percent(ratio) if ratio is not None else 'something'} of the vendor's, "
-        f"off on {len(off):,} of {plural(len(days), 'day')} with any flow"
+    less = sum(day.difference < 0 for day in off)
+    of_vendor = (
+        f"{percent(ratio)} of the vendor's" if ratio is not None else "more than the vendor's, which is 0"
     )
+    measured = f"{id_} is {of_vendor} and off on {len(off):,} of {plural(len(days), 'day')} with any flow"
     whose = "exchanges" if code == EX else f"accounts of {code}"
     if less >= ONE_SIDED * len(off):
-        text = f"{told}, less on {_so_many(less, len(off))}: {whose} that the vendor knows are not among your labels."
-        advice = f"Add labels for {'more exchanges' if code == EX else code}; its flows are a lower bound until then."
-    elif len(off) - less >= ONE_SIDED * len(off):
-        text = f"{told}, more on {_so_many(len(off) - less, len(off))}: you count {whose} that the vendor does not."
-        advice = (
-            f"Look at `reflow clusters`: either the vendor lacks labels for {code}, or yours reach too far."
+        text = (
+            f"{measured}, less on {_so_many(less, len(off))}: our labels lack {whose} that the vendor knows."
         )
+        advice = f"Add labels for {'more exchanges' if code == EX else code}; until then its flows are a lower bound."
+    elif len(off) - less >= ONE_SIDED * len(off):
+        text = f"{measured}, more on {_so_many(len(off) - less, len(off))}: we count {whose} that the vendor does not."
+        advice = f"Check `reflow clusters`: the vendor lacks labels for {code}, or ours reach too far."
     else:
-        text = f"{told}, on {less:,} of them less, else more: you and the vendor count different {whose}."
-        advice = f"Look at `reflow clusters` and at the labels of {code}."
-    return Finding("labels", 2, code, [id_], [one.day for one in off], ratio, None, f"{code}: {text}", advice)
+        text = f"{measured}, less on {less:,} of them, more on the others: we and the vendor count different {whose}."
+        advice = f"Check `reflow clusters` and the labels of {code}."
+    return Finding("labels", 2, code, [id_], [day.day for day in off], ratio, None, f"{code}: {text}", advice)
 
 
 def _so_many(part: int, whole: int) -> str:
     return "all of them" if part == whole else f"{part:,} of them"
 
 
-def _total(values: Iterable[object]) -> Decimal:
+def _total(values: Iterable[Decimal]) -> Decimal:
     total = Decimal(0)
     for value in values:
-        assert isinstance(value, Decimal)
         total = EXACT.add(total, value)
     return total
 
 
-def _single_days(board: Board, off: dict[str, list[Difference]], layer: Layer) -> list[Finding]:
-    """One finding for each day and gap; metrics with the same gap that day tell of the same transactions."""
+def _single_days(compared: Compared, off: dict[str, list[Difference]], layer: Layer) -> list[Finding]:
+    """One finding for each day and gap; metrics with the same gap that day show the same transactions."""
     alike: defaultdict[tuple[date, Decimal], list[Difference]] = defaultdict(list)
-    for days in off.values():
-        for one in days:
-            alike[one.day, one.difference.copy_abs()].append(one)
-    return [_single_day(board, day, found, layer) for (day, _), found in sorted(alike.items())]
+    for differences in off.values():
+        for difference in differences:
+            alike[difference.day, difference.difference.copy_abs()].append(difference)
+    return [_single_day(compared, same, layer) for _, same in sorted(alike.items())]
 
 
-def _single_day(board: Board, day: date, found: list[Difference], layer: Layer) -> Finding:
-    first = found[0]
-    metrics = [one.metric for one in found]
-    gap = first.difference
-    entity = board.metrics[first.metric].entity
+def _single_day(compared: Compared, same: list[Difference], layer: Layer) -> Finding:
+    first = same[0]
+    day, gap = first.day, first.difference
+    entity = compared.metrics[first.metric].entity
     lacking = "the vendor lacks" if gap > 0 else "we lack"
     text = (
-        f"{day}: {first.metric} is {first.ours:f} here and {first.vendor:f} at the vendor's, while it agrees on "
-        f"other days: {lacking} {gap.copy_abs():f}, one transaction or a few."
+        f"{day}: {first.metric} is {first.ours:f} here and {first.vendor:f} at the vendor, and agrees on other days: "
+        f"{lacking} {gap.copy_abs():f}, one transaction or a few."
     )
-    advice = f"Look at `reflow explain` of {first.metric} on {day}, and at the transactions that would close the gap."
+    advice = (
+        f"Run `reflow explain` for {first.metric} on {day}; look for transactions that would close the gap."
+    )
+    metrics = [difference.metric for difference in same]
     return Finding("transaction", layer, entity, metrics, [day], None, gap, text, advice)
 
 
 def _definition(
-    board: Board, off: dict[str, list[Difference]], days: list[date], judged: int, unjudged: Set[date]
+    compared: Compared, off: dict[str, list[Difference]], days: list[date], judged: int, unjudged: Set[date]
 ) -> Finding:
-    compared = native(board.of("FlowMiner"))
-    fine = [metric.id for metric in compared if metric.id not in off and _judged(board, metric.id, unjudged)]
-    parts = sorted({_part(board.metrics[id_]) for id_ in off})
+    flows = native(compared.of("FlowMiner"))
+    fine = [metric.id for metric in flows if metric.id not in off and _judged(compared, metric.id, unjudged)]
+    parts = sorted({_part(compared.metrics[id_]) for id_ in off})
     text = (
         f"Miner flows are off on {plural(len(days), 'day')} of {judged:,} on which ledger and labels agree: "
         f"{listed(parts)}"
     )
-    kept = sorted({_part(board.metrics[id_]) for id_ in fine} - set(parts))
+    kept = sorted({_part(compared.metrics[id_]) for id_ in fine} - set(parts))
     text += f"; {listed(kept)} agree. " if kept else ". "
-    text += "The vendor defines these flows otherwise."
-    advice = "Let `reflow sweep` find the methodology that comes nearest."
+    text += "The vendor defines these flows in another way."
+    advice = "Run `reflow sweep` to find the nearest methodology."
     return Finding("definition", 3, "", list(off), days, None, None, text, advice)
 
 
@@ -296,7 +292,7 @@ def _part(metric: Metric) -> str:
     return f"{metric.direction} at hop {metric.hop}"
 
 
-def knock_on(board: Board) -> set[date]:
+def knock_on(compared: Compared) -> set[date]:
     """Days on which some exchange's own flow is off: miner flows of these days cannot be judged."""
-    own = [metric for code in (*board.exchanges(), EX, INCL) for metric in _own(board, code)]
-    return board.days_off(own)
+    own = [metric for code in (*compared.exchanges(), EX, INCL) for metric in _own(compared, code)]
+    return compared.days_off(own)

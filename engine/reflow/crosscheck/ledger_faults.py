@@ -6,13 +6,13 @@ lie between the two clocks. A block that is really missing is missing for good.
 """
 
 from collections import defaultdict
+from collections.abc import Set
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import accumulate
 from typing import Final
 
-from reflow.crosscheck.board import Board
-from reflow.crosscheck.compare import Difference, agree, is_proof
+from reflow.crosscheck.compare import Compared, Difference, agree, is_proof
 from reflow.crosscheck.findings import Finding, listed, plural
 from reflow.flows.catalog import Metric
 from reflow.series import EXACT, Table
@@ -20,108 +20,108 @@ from reflow.series import EXACT, Table
 CLOCK_BLOCKS: Final = 11
 """The median of eleven header times: no block lies further from its header's day than these eleven do."""
 _PLAINEST: Final = ("BlkCnt", "TxCnt", "TxTfrCnt")
-"""Control metrics that tell most plainly what differs."""
+"""Control metrics that show most plainly what differs."""
 _MOST: Final = 0.9
 """A series is moved by a day if so many of its days agree when moved back."""
 
 
-def find_ledger_faults(board: Board, other_clock: tuple[str, Table] | None = None) -> list[Finding]:
-    """What explains the control metrics that are off, but for those that need prices.
-
-    `other_clock` has the name of the clock that was not used and the control metrics under it, if a ledger is at hand.
-    """
-    off = [metric for metric in board.metrics.values() if is_proof(metric.id) and board.off(metric.id)]
+def find_ledger_faults(compared: Compared, unjudged: Set[date]) -> list[Finding]:
+    """What explains the control metrics that are off, but for those that need prices; `unjudged` is empty."""
+    assert not unjudged, "nothing is below the ledger"
+    off = [metric for metric in compared.metrics.values() if is_proof(metric.id) and compared.off(metric.id)]
     if not off:
         return []
-    if shift := _day_shift(board, off):
+    if shift := _day_shift(compared, off):
         return [shift]
-    found = [fault for metric in off if (fault := _constant(board, metric))]
-    settled = {id_ for fault in found for id_ in fault.metrics}
+    constant = [fault for metric in off if (fault := _constant(compared, metric))]
+    settled = {id_ for fault in constant for id_ in fault.metrics}
     rest = [metric for metric in off if metric.id not in settled]
-    if clock := _clock(board, rest, other_clock):
-        return [clock, *found, *_rest(board, rest, set(clock.days))]
-    return [*found, *_rest(board, rest, set())]
+    if clock := _clock(compared, rest):
+        return [clock, *constant, *_rest(compared, rest, set(clock.days))]
+    return [*constant, *_rest(compared, rest, set())]
 
 
-def _clock(board: Board, off: list[Metric], other: tuple[str, Table] | None) -> Finding | None:
-    """Another clock: proven by the ledger where there is one, else told from differences that cancel."""
-    days = sorted(board.days_off(off))
+def _clock(compared: Compared, off: list[Metric]) -> Finding | None:
+    """Another clock: proven by the ledger where there is one, else inferred from differences that cancel."""
+    days, other = sorted(compared.days_off(off)), compared.other_clock
     if not days:
         return None
     name = agreed = None
     if other is not None:
         name = other[0]
-        agreed = [day for day in days if _agrees(board, other[1], day)]
+        agreed = [day for day in days if _agrees(compared, other[1], day)]
         if len(agreed) < _MOST * len(days):
             return None
         days = agreed
-    elif not _cancels(board, off):
+    elif not _cancels(compared, off):
         return None
-    span = {one.day for metric in off for one in board.days[metric.id] if days[0] <= one.day <= days[-1]}
+    span = {day.day for metric in off for day in compared.days[metric.id] if days[0] <= day.day <= days[-1]}
     text = f"The vendor {'cuts' if agreed else 'seems to cut'} its days by another clock, {days[0]} to {days[-1]}: "
-    text += f"{_example(board, off, days)}, but what one day lacks the days beside it have"
+    text += f"{_example(compared, off, days)}, and the days beside it make up for it"
     advice = "Recompute with the other clock (clock = header or mediantime) and compare again."
     if agreed:
-        off_in_all = plural(len(board.days_off(off)), "day")
-        text += f". Under clock = {name} this ledger gives the vendor's numbers on {len(agreed):,} of {off_in_all} off"
-        advice = f"Recompute with clock = {name} and compare again; until then judge no flow of these days."
+        off_in_all = plural(len(compared.days_off(off)), "day")
+        text += f". With clock = {name} our numbers are the vendor's on {len(agreed):,} of {off_in_all} off"
+        advice = f"Recompute with clock = {name} and compare again; ignore flows on these days until then."
     ids = [metric.id for metric in off]
     return Finding("clock", 1, "", ids, sorted(span), None, None, f"{text}.", advice)
 
 
-def _agrees(board: Board, table: Table, day: date) -> bool:
+def _agrees(compared: Compared, table: Table, day: date) -> bool:
     """Whether the table has what the vendor has that day, in all metrics that both have."""
-    pairs = [(id_, table[id_].get(day), board.vendor[id_].get(day)) for id_ in board.metrics if id_ in table]
-    known = [(id_, a, b) for id_, a, b in pairs if a is not None and b is not None]
-    return bool(known) and all(agree(*one) for one in known)
+    pairs = [
+        (id_, table[id_].get(day), compared.vendor[id_].get(day)) for id_ in compared.metrics if id_ in table
+    ]
+    both = [(id_, a, b) for id_, a, b in pairs if a is not None and b is not None]
+    return bool(both) and all(agree(*values) for values in both)
 
 
-def _cancels(board: Board, off: list[Metric]) -> bool:
+def _cancels(compared: Compared, off: list[Metric]) -> bool:
     """Whether blocks only seem to have moved between neighbouring days.
 
     The number of blocks never drifts further than the two clocks are apart, and what else adds up over blocks differs
     both ways, with more in all than in sum.
     """
-    blocks = list(accumulate((one.difference for one in board.off("BlkCnt")), EXACT.add))
+    blocks = list(accumulate((day.difference for day in compared.off("BlkCnt")), EXACT.add))
     sums = [metric for metric in off if metric.adds == "blocks"]
-    sizes = "BlkSizeByte" not in board.metrics or bool(board.off("BlkSizeByte"))
-    near = "BlkCnt" in board.metrics and max(map(abs, blocks), default=0) <= CLOCK_BLOCKS
-    return near and sizes and any(_both_ways(board.off(metric.id)) for metric in sums)
+    sizes = "BlkSizeByte" not in compared.metrics or bool(compared.off("BlkSizeByte"))
+    near = "BlkCnt" in compared.metrics and max(map(abs, blocks), default=0) <= CLOCK_BLOCKS
+    return near and sizes and any(_both_ways(compared.off(metric.id)) for metric in sums)
 
 
 def _both_ways(days: list[Difference]) -> bool:
     total = gross = Decimal(0)
-    for one in days:
-        total, gross = EXACT.add(total, one.difference), EXACT.add(gross, one.difference.copy_abs())
-    return len({one.difference > 0 for one in days}) == 2 and 2 * total.copy_abs() <= gross
+    for day in days:
+        total, gross = EXACT.add(total, day.difference), EXACT.add(gross, day.difference.copy_abs())
+    return len({day.difference > 0 for day in days}) == 2 and 2 * total.copy_abs() <= gross
 
 
-def _example(board: Board, off: list[Metric], days: list[date]) -> str:
-    """The control metric that tells most plainly, with the day on which it differs most."""
+def _example(compared: Compared, off: list[Metric], days: list[date]) -> str:
+    """The control metric that shows it most plainly, with the day on which it differs most."""
     ids = [metric.id for metric in off]
     sums = [metric.id for metric in off if metric.adds == "blocks"]
     first = next((id_ for id_ in (*_PLAINEST, *sums) if id_ in ids), ids[0])
-    found = [one for one in board.off(first) if days[0] <= one.day <= days[-1]]
-    worst = max(found, key=lambda one: one.difference.copy_abs())
+    off_days = [day for day in compared.off(first) if days[0] <= day.day <= days[-1]]
+    worst = max(off_days, key=lambda day: day.difference.copy_abs())
     here = f"on {worst.day}: {worst.ours:f} here, {worst.vendor:f} there"
-    return f"{first} differs on {plural(len(found), 'day')} ({here})"
+    return f"{first} differs on {plural(len(off_days), 'day')} ({here})"
 
 
-def _day_shift(board: Board, off: list[Metric]) -> Finding | None:
+def _day_shift(compared: Compared, off: list[Metric]) -> Finding | None:
     """All of a series agrees when the vendor's days are moved by one."""
     for days, where in ((1, "after"), (-1, "before")):
-        moved = {metric.id: _agreement(board, metric.id, days) for metric in off}
+        moved = {metric.id: _agreement(compared, metric.id, days) for metric in off}
         if moved and all(share >= _MOST for share in moved.values()):
             ids = [metric.id for metric in off]
-            text = f"The vendor's values of {listed(ids)} stand one day {where} ours."
-            advice = "Move the vendor's days: a row is stamped with the day that it is about."
-            return Finding("day_shift", 1, "", ids, sorted(board.days_off(off)), None, None, text, advice)
+            text = f"The vendor's values of {listed(ids)} are dated one day {where} ours."
+            advice = "Move the vendor's days: a row carries the date of the day that it describes."
+            return Finding("day_shift", 1, "", ids, sorted(compared.days_off(off)), None, None, text, advice)
     return None
 
 
-def _agreement(board: Board, id_: str, days: int) -> float:
+def _agreement(compared: Compared, id_: str, days: int) -> float:
     """The share of varying days on which the vendor's value `days` later is ours."""
-    ours, vendor = board.ours[id_], board.vendor[id_]
+    ours, vendor = compared.ours[id_], compared.vendor[id_]
     pairs = [(ours[day], vendor[moved]) for day in ours if (moved := day + timedelta(days)) in vendor]
     varying = len({a for a, _ in pairs}) > 2
     both = [(a, b) for a, b in pairs if a is not None and b is not None]
@@ -129,36 +129,36 @@ def _agreement(board: Board, id_: str, days: int) -> float:
     return same / len(pairs) if varying else 0.0
 
 
-def _constant(board: Board, metric: Metric) -> Finding | None:
+def _constant(compared: Compared, metric: Metric) -> Finding | None:
     """The same difference, or the same factor, on all days."""
-    days = board.days[metric.id]
-    gaps = {one.difference for one in days}
+    days = compared.days[metric.id]
+    gaps = {day.difference for day in days}
     if len(days) >= 3 and len(gaps) == 1:
         [gap] = gaps
-        text = f"{metric.id} is {gap.copy_abs():f} {'more' if gap > 0 else 'less'} than the vendor's, always."
-        advice = "The two series start from another value; nothing that happened on these days differs."
-        return Finding("start_value", 1, "", [metric.id], [one.day for one in days], None, gap, text, advice)
+        text = f"{metric.id} is {gap.copy_abs():f} {'more' if gap > 0 else 'less'} than the vendor's on every day."
+        advice = "The two series start from different values; what happened on these days agrees."
+        return Finding("start_value", 1, "", [metric.id], [day.day for day in days], None, gap, text, advice)
     return unit_fault(metric, days)
 
 
 def unit_fault(metric: Metric, days: list[Difference]) -> Finding | None:
     """The same factor other than 1 between both on at least three days that differ, and no day without it."""
-    moving = [one for one in days if one.vendor]
+    moving = [day for day in days if day.vendor]
     first = moving[0] if moving else None
-    if first is None or len({one.vendor for one in moving}) < 3 or first.ours in (0, first.vendor):
+    if first is None or len({day.vendor for day in moving}) < 3 or first.ours in (0, first.vendor):
         return None
-    for one in days:
-        if not _close(EXACT.multiply(one.ours, first.vendor), EXACT.multiply(first.ours, one.vendor)):
+    for day in days:
+        if not _close(EXACT.multiply(day.ours, first.vendor), EXACT.multiply(first.ours, day.vendor)):
             return None
     ratio = float(first.ours) / float(first.vendor)
-    text = f"{metric.id} is {ratio:.12g} times the vendor's on every day: one of both is in another unit."
-    advice = "Compare in one unit: ours are native units, USD, counts and bytes."
+    text = f"{metric.id} is {ratio:.12g} times the vendor's on every day: the two are in different units."
+    advice = "Convert the vendor's series: ours are in native units, USD, counts and bytes."
     return Finding(
         "unit",
         metric.layer,
         metric.entity,
         [metric.id],
-        [one.day for one in days],
+        [day.day for day in days],
         ratio,
         None,
         text,
@@ -173,26 +173,23 @@ def _close(a: Decimal, b: Decimal) -> bool:
     )
 
 
-def _rest(board: Board, off: list[Metric], explained: set[date]) -> list[Finding]:
-    """What is left: blocks that one side does not have, or metrics that are counted otherwise."""
-    found = []
-    blocks = {one.day for one in board.off("BlkCnt")} - explained
+def _rest(compared: Compared, off: list[Metric], explained: set[date]) -> list[Finding]:
+    """What is left: blocks that one side does not have, or metrics that are counted in another way."""
+    faults = []
+    blocks = {day.day for day in compared.off("BlkCnt")} - explained
     if blocks:
         first = min(blocks)
         text = (
-            f"The ledgers differ: BlkCnt is off on {plural(len(blocks), 'day')}, first on {first}, and not made up "
-            "for on the days beside."
+            f"The ledgers differ: BlkCnt is off on {plural(len(blocks), 'day')}, first on {first}, and the days beside "
+            "do not make up for it."
         )
-        advice = (
-            "Run `reflow verify`, or find out which blocks the vendor lacks; judge no flow of these days."
-        )
+        advice = "Run `reflow verify`, or ask which blocks the vendor lacks; ignore flows on these days."
         metrics = [metric.id for metric in off]
-        days = sorted(board.days_off(off) - explained)
-        found.append(Finding("ledger", 1, "", metrics, days, None, None, text, advice))
-        return found
+        days = sorted(compared.days_off(off) - explained)
+        return [Finding("ledger", 1, "", metrics, days, None, None, text, advice)]
     alike: defaultdict[tuple[date, ...], list[Metric]] = defaultdict(list)
     for metric in off:
-        alike[tuple(sorted({one.day for one in board.anew(metric.id)} - explained))].append(metric)
+        alike[tuple(sorted({day.day for day in compared.anew(metric.id)} - explained))].append(metric)
     for off_days, same in alike.items():
         if off_days:
             ids = [metric.id for metric in same]
@@ -201,6 +198,6 @@ def _rest(board: Board, off: list[Metric], explained: set[date]) -> list[Finding
                 f"{listed(ids)} {'is' if len(ids) == 1 else 'are'} off{anew} on {plural(len(off_days), 'day')}, "
                 f"first on {off_days[0]}, while BlkCnt agrees."
             )
-            advice = f"Look at `reflow explain` of {off_days[0]}: the vendor counts otherwise, or its value is wrong."
-            found.append(Finding("ledger", 1, "", ids, list(off_days), None, None, text, advice))
-    return found
+            advice = f"Run `reflow explain` for {off_days[0]}: the vendor counts in another way, or its value is wrong."
+            faults.append(Finding("ledger", 1, "", ids, list(off_days), None, None, text, advice))
+    return faults

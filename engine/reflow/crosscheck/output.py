@@ -17,7 +17,7 @@ from reflow.amounts import VALUE_PLACES
 from reflow.crosscheck.check import CrossCheck, methodology_of
 from reflow.crosscheck.compare import Comparison, Difference
 from reflow.crosscheck.drill import Drilled
-from reflow.crosscheck.worst import Worst
+from reflow.crosscheck.findings import WorstDay
 from reflow.files import write_csv, write_together
 from reflow.series import decimals
 
@@ -34,7 +34,7 @@ _TYPES: Final[dict[Any, pa.DataType]] = {
 }
 
 
-def write_cross_check(found: CrossCheck, out_dir: str | Path) -> list[Path]:
+def write_cross_check(check: CrossCheck, out_dir: str | Path) -> list[Path]:
     """Write the files into `out_dir`, made if need be; gives their paths.
 
     - crosscheck.json: verdict, layers, findings, coverage, comparisons, worst days, settings, digests (see `facts`);
@@ -52,29 +52,29 @@ def write_cross_check(found: CrossCheck, out_dir: str | Path) -> list[Path]:
         "crosscheck.parquet": _write_parquet,
         "differences.parquet": _write_differences,
     }
-    if found.results.name == "custom":
+    if check.results.name == "custom":
         writers[METHODOLOGY_FILE] = _write_methodology
-    return write_together(out_dir, {name: partial(writer, found) for name, writer in writers.items()})
+    return write_together(out_dir, {name: partial(writer, check) for name, writer in writers.items()})
 
 
-def facts(found: CrossCheck) -> dict[str, Any]:
+def facts(check: CrossCheck) -> dict[str, Any]:
     """The content of crosscheck.json; days and exact numbers are text."""
-    diagnosis, settings, run = found.diagnosis, found.settings, found.results.run
+    diagnosis, settings, run = check.diagnosis, check.settings, check.results.run
     return {
         "verdict": {
             "breaks_first": diagnosis.breaks_first,
             "text": diagnosis.text,
-            "required": found.required,
-            "failed": found.failed,
+            "required": check.required,
+            "failed": check.failed,
         },
         "layers": [_plain(layer._asdict()) for layer in diagnosis.layers],
         "findings": [_plain(finding._asdict()) for finding in diagnosis.findings],
-        "worst": worst_facts(found),
-        "coverage": [_plain(one._asdict()) for one in found.coverage],
-        "coverage_over_time": [_plain(one._asdict()) for one in found.coverage_over_time],
-        "comparisons": [_plain(one._asdict()) for one in found.comparisons],
-        "not_compared": found.not_compared,
-        "unread": found.vendor.unread,
+        "worst": worst_facts(check),
+        "coverage": [_plain(flow._asdict()) for flow in check.coverage],
+        "coverage_over_time": [_plain(flow._asdict()) for flow in check.coverage_over_time],
+        "comparisons": [_plain(comparison._asdict()) for comparison in check.comparisons],
+        "not_compared": check.not_compared,
+        "unread": check.vendor.unread,
         "settings": {
             "tolerance": _plain(settings.tolerance._asdict()),
             "require": list(settings.require),
@@ -83,55 +83,55 @@ def facts(found: CrossCheck) -> dict[str, Any]:
             "worst": settings.worst,
         },
         "metrics": {
-            "name": found.results.name,
+            "name": check.results.name,
             "first_day": run.get("first_day"),
             "last_day": run.get("last_day"),
         },
-        "vendor": {"source": found.vendor.source, "metrics": sorted(found.vendor.table)},
-        "digests": {**run.get("digests", {}), "vendor": found.vendor.digest},
+        "vendor": {"source": check.vendor.source, "metrics": sorted(check.vendor.table)},
+        "digests": {**run.get("digests", {}), "vendor": check.vendor.digest},
         "methodology": run.get("methodology"),
         "versions": {"reflow": reflow.__version__},
     }
 
 
-def worst_facts(found: CrossCheck) -> list[dict[str, Any]]:
+def worst_facts(check: CrossCheck) -> list[dict[str, Any]]:
     """The worst days, each with the command to look at it, and what lies behind it if a ledger was at hand."""
-    drilled = {id(one.worst): one for one in found.drilled}
-    return [_worst(found, one, drilled.get(id(one))) for one in found.worst]
+    drilled = {id(behind.worst): behind for behind in check.drilled}
+    return [_worst(check, worst, drilled.get(id(worst))) for worst in check.worst]
 
 
-def _worst(found: CrossCheck, one: Worst, behind: Drilled | None) -> dict[str, Any]:
-    cell = one.cell
-    told = {
-        "layer": one.layer,
-        "metric": cell.metric,
-        "day": str(cell.day),
-        **{name: _text(getattr(cell, name)) for name in ("ours", "vendor", "difference")},
-        "relative": one.relative,
-        "finding": one.finding,
-        "command": command(found, one),
+def _worst(check: CrossCheck, worst: WorstDay, behind: Drilled | None) -> dict[str, Any]:
+    day = worst.difference
+    described = {
+        "layer": worst.layer,
+        "metric": day.metric,
+        "day": str(day.day),
+        **{name: _text(getattr(day, name)) for name in ("ours", "vendor", "difference")},
+        "relative": worst.relative,
+        "finding": worst.finding,
+        "command": command(check, worst),
     }
     if behind is None:
-        return told | {"number": None, "largest": [], "closing": None}
+        return described | {"number": None, "largest": [], "closing": None}
     closing = behind.closer._asdict() if behind.closer else None
-    return told | {"number": behind.number, "largest": behind.largest, "closing": closing}
+    return described | {"number": behind.number, "largest": behind.largest, "closing": closing}
 
 
-def command(found: CrossCheck, one: Worst) -> str:
+def command(check: CrossCheck, worst: WorstDay) -> str:
     """The call of `reflow explain` for a day."""
-    settings = found.settings
-    parts = ["reflow", "explain", settings.ledger or "LEDGER", one.cell.metric, str(one.cell.day), "--labels"]
+    settings, day = check.settings, worst.difference
+    parts = ["reflow", "explain", settings.ledger or "LEDGER", day.metric, str(day.day), "--labels"]
     parts += list(settings.labels) or ["FILE"]
-    if found.results.name != "reference":
+    if check.results.name != "reference":
         parts += [
             "--methodology",
-            settings.methodology if found.results.name == "custom" else found.results.name,
+            settings.methodology if check.results.name == "custom" else check.results.name,
         ]
     return shlex.join(parts + (["--prefer-later"] if settings.prefer_later else []))
 
 
-def _write_methodology(found: CrossCheck, path: Path) -> None:
-    path.write_text(methodology_of(found.results).canonical(), encoding="utf-8")
+def _write_methodology(check: CrossCheck, path: Path) -> None:
+    path.write_text(methodology_of(check.results).canonical(), encoding="utf-8")
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:
@@ -144,21 +144,23 @@ def _text(value: Any) -> Any:
         return f"{value:f}"
     if isinstance(value, date):
         return str(value)
-    return [_text(one) for one in value] if isinstance(value, list) else value
+    return [_text(item) for item in value] if isinstance(value, list) else value
 
 
-def _write_json(found: CrossCheck, path: Path) -> None:
-    path.write_text(json.dumps(facts(found), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def _write_json(check: CrossCheck, path: Path) -> None:
+    path.write_text(json.dumps(facts(check), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _write_csv(found: CrossCheck, path: Path) -> None:
-    rows = ([_text(value) for value in one] for one in found.comparisons)
+def _write_csv(check: CrossCheck, path: Path) -> None:
+    rows = ([_text(value) for value in comparison] for comparison in check.comparisons)
     write_csv(path, Comparison._fields, rows)
 
 
-def _write_parquet(found: CrossCheck, path: Path) -> None:
+def _write_parquet(check: CrossCheck, path: Path) -> None:
     columns = {
-        name: pa.array([_exact(getattr(one, name)) for one in found.comparisons], _type_of(name))
+        name: pa.array(
+            [_exact(getattr(comparison, name)) for comparison in check.comparisons], _type_of(name)
+        )
         for name in Comparison._fields
     }
     pq.write_table(pa.table(columns), path, compression="zstd")
@@ -176,22 +178,22 @@ def _type_of(field: str) -> pa.DataType:
     return pa.int64() if field == "layer" else pa.string()
 
 
-def _write_differences(found: CrossCheck, path: Path) -> None:
-    days = [one for metric in sorted(found.board.days) for one in found.board.days[metric]]
+def _write_differences(check: CrossCheck, path: Path) -> None:
+    days = [day for metric in sorted(check.compared.days) for day in check.compared.days[metric]]
     all_fit = all(map(_fits, _numbers(days)))
     columns = {
-        "time": pa.array([one.day for one in days], pa.date32()),
-        "metric": pa.array([one.metric for one in days], pa.string()),
-        "ours": _column((one.ours for one in days), all_fit or all(_fits(one.ours) for one in days)),
-        "vendor": _column((one.vendor for one in days), all_fit),
-        "difference": _column((one.difference for one in days), all_fit),
-        "exact": pa.array([one.exact for one in days], pa.bool_()),
+        "time": pa.array([day.day for day in days], pa.date32()),
+        "metric": pa.array([day.metric for day in days], pa.string()),
+        "ours": _column((day.ours for day in days), all_fit or all(_fits(day.ours) for day in days)),
+        "vendor": _column((day.vendor for day in days), all_fit),
+        "difference": _column((day.difference for day in days), all_fit),
+        "exact": pa.array([day.exact for day in days], pa.bool_()),
     }
     pq.write_table(pa.table(columns), path, compression="zstd")
 
 
 def _numbers(days: list[Difference]) -> Iterable[Decimal]:
-    return (number for one in days for number in (one.ours, one.vendor, one.difference))
+    return (number for day in days for number in (day.ours, day.vendor, day.difference))
 
 
 def _fits(number: Decimal) -> bool:

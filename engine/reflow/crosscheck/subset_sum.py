@@ -12,7 +12,7 @@ _OF_THREE: Final = 300
 """Threes are looked for among that many of the largest amounts; their number grows with its square."""
 
 
-class Closing(NamedTuple):
+class Subset(NamedTuple):
     """A choice of amounts."""
 
     chosen: tuple[int, ...]
@@ -23,7 +23,7 @@ class Closing(NamedTuple):
     """How many choices of as many amounts leave as little; more than one says that chance may be at work."""
 
 
-def close(amounts: Mapping[int, int], gap: int) -> Closing | None:
+def find_subset(amounts: Mapping[int, int], gap: int) -> Subset | None:
     """The fewest amounts, up to three, whose sum is `gap`; else those that come nearest.
 
     Amounts are integers (sat) by key and of the gap's sign, others do not matter. None where no amount makes the gap
@@ -32,11 +32,11 @@ def close(amounts: Mapping[int, int], gap: int) -> Closing | None:
     sign = -1 if gap < 0 else 1
     usable = {key: sign * amount for key, amount in amounts.items() if sign * amount > 0}
     order = sorted(usable, key=lambda key: (-usable[key], key))
-    best: Closing | None = None
+    best: Subset | None = None
     for number in range(1, MOST + 1):
-        found = _nearest(order, usable, abs(gap), number)
-        if found is not None and (best is None or abs(found.rest) < abs(best.rest)):
-            best = found
+        subset = _nearest(order, usable, abs(gap), number)
+        if subset is not None and (best is None or abs(subset.rest) < abs(best.rest)):
+            best = subset
         if best is not None and best.rest == 0:
             break
     if best is None or abs(best.rest) >= abs(gap):
@@ -44,14 +44,14 @@ def close(amounts: Mapping[int, int], gap: int) -> Closing | None:
     return best._replace(rest=sign * best.rest)
 
 
-def _nearest(order: list[int], amounts: Mapping[int, int], gap: int, number: int) -> Closing | None:
+def _nearest(order: list[int], amounts: Mapping[int, int], gap: int, number: int) -> Subset | None:
     """The choice of `number` amounts with the smallest rest."""
     heads: list[tuple[int, ...]] = [()]
     if number > 1:
         heads = list(combinations(order[:_OF_THREE] if number > 2 else order, number - 1))
     rising = sorted(order, key=lambda key: (amounts[key], key))
     values = np.array([amounts[key] for key in rising], np.int64)
-    found: dict[tuple[int, ...], int] = {}
+    rests: dict[tuple[int, ...], int] = {}
     if number > len(values):
         return None
     missing = np.array([gap - sum(amounts[key] for key in head) for head in heads], np.int64)
@@ -62,29 +62,29 @@ def _nearest(order: list[int], amounts: Mapping[int, int], gap: int, number: int
             rest = lack - amounts[key]
             if least is None or abs(rest) <= least:
                 if least is None or abs(rest) < least:
-                    found, least = {}, abs(rest)
-                found[tuple(sorted((*head, key)))] = rest
-    if not found:
+                    rests, least = {}, abs(rest)
+                rests[tuple(sorted((*head, key)))] = rest
+    if not rests:
         return None
-    chosen = min(found)
-    return Closing(tuple(sorted(chosen, key=lambda key: (-amounts[key], key))), found[chosen], len(found))
+    chosen = min(rests)
+    return Subset(tuple(sorted(chosen, key=lambda key: (-amounts[key], key))), rests[chosen], len(rests))
 
 
 def _around(
     rising: list[int], amounts: Mapping[int, int], place: int, lack: int, head: tuple[int, ...]
 ) -> list[int]:
     """Keys of the nearest amount below and of those at or above what lacks, but for the chosen ones."""
-    found = []
+    keys = []
     below = place - 1
     while below >= 0 and rising[below] in head:
         below -= 1
     if below >= 0:
-        found.append(rising[below])
+        keys.append(rising[below])
     while place < len(rising):
         key = rising[place]
         if key not in head:
-            found.append(key)
+            keys.append(key)
             if amounts[key] != lack:
                 break
         place += 1
-    return found
+    return keys

@@ -1,11 +1,10 @@
 """The verdict: three layers in their order, which of them breaks first, and what explains it."""
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from datetime import date, timedelta
 from typing import Final, Literal, NamedTuple
 
-from reflow.crosscheck.board import Board
-from reflow.crosscheck.compare import Difference
+from reflow.crosscheck.compare import Compared, Difference
 from reflow.crosscheck.findings import Finding, listed, plural
 from reflow.crosscheck.flow_faults import (
     find_exchange_faults,
@@ -14,8 +13,7 @@ from reflow.crosscheck.flow_faults import (
     knock_on,
 )
 from reflow.crosscheck.ledger_faults import find_ledger_faults
-from reflow.flows.catalog import Layer, Metric
-from reflow.series import Table
+from reflow.flows.catalog import LAYERS, Layer, Metric
 
 Status = Literal["holds", "breaks", "not judged", "not compared"]
 """`not judged`: no day is left on which the layers below agree."""
@@ -42,7 +40,7 @@ class LayerVerdict(NamedTuple):
     days: int
     """Days that can be judged: all layers below agree on them."""
     days_off: int
-    """Those of them on which a metric of this layer is off by itself (see `Board.anew`)."""
+    """Those of them on which a metric of this layer is off by itself (see `Compared.anew`)."""
     first_off: date | None
     text: str
 
@@ -58,44 +56,58 @@ class Diagnosis(NamedTuple):
     """In the order of layers."""
 
 
-def diagnose(board: Board, other_clock: tuple[str, Table] | None = None) -> Diagnosis:
-    """Judge layer by layer; a layer is judged on the days on which those below it agree.
-
-    `other_clock`: see `find_ledger_faults`.
-    """
-    ledger = find_ledger_faults(board, other_clock)
-    shaky = {day for finding in ledger if finding.kind != "start_value" for day in finding.days}
-    prices = find_price_faults(board)
-    exchanges = find_exchange_faults(board, shaky)
-    unknown = shaky | knock_on(board)
-    miners = find_miner_faults(board, unknown)
-    layers = [_layer(board, 1, set()), _layer(board, 2, shaky), _layer(board, 3, unknown)]
-    breaks = next((one.layer for one in layers if one.status == "breaks"), None)
-    findings = [*ledger, *exchanges, *prices, *miners]
-    return Diagnosis(breaks, _verdict(layers, breaks, but_for_prices=bool(prices)), layers, findings)
+FINDERS: Final[tuple[tuple[Layer, Callable[[Compared, Set[date]], list[Finding]]], ...]] = (
+    (1, find_ledger_faults),
+    (2, find_exchange_faults),
+    (2, find_price_faults),
+    (3, find_miner_faults),
+)
+"""What is looked for, in the order of the findings; each is given the days that its layer cannot judge."""
 
 
-def judged_by(board: Board, layer: Layer) -> list[Metric]:
+def diagnose(compared: Compared) -> Diagnosis:
+    """Judge layer by layer; a layer is judged on the days on which those below it agree."""
+    findings: list[Finding] = []
+    for layer, find in FINDERS:
+        findings += find(compared, _unjudged(compared, layer, findings))
+    layers = [_layer(compared, layer, _unjudged(compared, layer, findings)) for layer in LAYERS]
+    breaks = next((verdict.layer for verdict in layers if verdict.status == "breaks"), None)
+    but_for_prices = any(finding.kind == "prices" for finding in findings)
+    return Diagnosis(breaks, _verdict(layers, breaks, but_for_prices=but_for_prices), layers, findings)
+
+
+def _unjudged(compared: Compared, layer: Layer, findings: list[Finding]) -> Set[date]:
+    """The days on which a layer below differs."""
+    if layer == 1:
+        return set()
+    of_ledger = [finding for finding in findings if finding.layer == 1 and finding.kind != "start_value"]
+    shaky = {day for finding in of_ledger for day in finding.days}
+    return shaky if layer == 2 else shaky | knock_on(compared)
+
+
+def judged_by(compared: Compared, layer: Layer) -> list[Metric]:
     """The metrics that say whether a layer holds: those that need no prices, so that wrong prices make none break.
 
     Flows in US dollars stand in where their native units are not compared; of the ledger they prove nothing.
     """
-    known = [metric for metric in board.metrics.values() if metric.layer == layer and board.days[metric.id]]
-    plain = [metric for metric in known if not metric.needs_prices]
-    stems = {metric.stem for metric in plain}
-    return plain + [
+    metrics = [
+        metric for metric in compared.metrics.values() if metric.layer == layer and compared.days[metric.id]
+    ]
+    without_prices = [metric for metric in metrics if not metric.needs_prices]
+    stems = {metric.stem for metric in without_prices}
+    return without_prices + [
         metric
-        for metric in known
+        for metric in metrics
         if layer > 1 and metric.unit == "USD" and metric.stem not in stems and metric.derived is None
     ]
 
 
-def _layer(board: Board, layer: Layer, unjudged: Set[date]) -> LayerVerdict:
-    metrics = judged_by(board, layer)
+def _layer(compared: Compared, layer: Layer, unjudged: Set[date]) -> LayerVerdict:
+    metrics = judged_by(compared, layer)
     ids = [metric.id for metric in metrics]
-    judged = {one.day for id_ in ids for one in board.days[id_]} - unjudged
-    off = {metric.id: [one.day for one in _off_by_itself(board, metric, unjudged)] for metric in metrics}
-    days = sorted({day for found in off.values() for day in found})
+    judged = {day.day for id_ in ids for day in compared.days[id_]} - unjudged
+    off = {metric.id: [day.day for day in _off_by_itself(compared, metric, unjudged)] for metric in metrics}
+    days = sorted({day for of_metric in off.values() for day in of_metric})
     status: Status = "holds"
     if not ids:
         status = "not compared"
@@ -103,7 +115,7 @@ def _layer(board: Board, layer: Layer, unjudged: Set[date]) -> LayerVerdict:
         status = "not judged"
     elif days:
         status = "breaks"
-    agreeing = sum(not board.off(id_) for id_ in ids)
+    agreeing = sum(not compared.off(id_) for id_ in ids)
     text = _sentence(layer, status, [id_ for id_ in off if off[id_]], len(judged), days)
     return LayerVerdict(
         layer=layer,
@@ -119,49 +131,49 @@ def _layer(board: Board, layer: Layer, unjudged: Set[date]) -> LayerVerdict:
     )
 
 
-def _off_by_itself(board: Board, metric: Metric, unjudged: Set[date]) -> list[Difference]:
+def _off_by_itself(compared: Compared, metric: Metric, unjudged: Set[date]) -> list[Difference]:
     """The days off for which nothing below is to blame: of a ratio over several days, all of them must be judged."""
     window = range(metric.ratio.days if metric.ratio else 1)
     return [
-        one
-        for one in board.anew(metric.id)
-        if not any(one.day - timedelta(back) in unjudged for back in window)
+        difference
+        for difference in compared.anew(metric.id)
+        if not any(difference.day - timedelta(back) in unjudged for back in window)
     ]
 
 
 def _sentence(layer: Layer, status: Status, off: list[str], judged: int, days: list[date]) -> str:
+    title = TITLES[layer]
     if status == "not compared":
-        return f"There are no {TITLES[layer]} of the vendor's to judge by: {_UNKNOWN[layer]}."
+        return f"The vendor has no {title} to judge by: {_UNKNOWN[layer]}."
     if status == "not judged":
-        return f"No day is left on which the layers below agree: {TITLES[layer]} tell nothing yet."
+        return f"No day is left on which the layers below agree: {title} say nothing yet."
     if status == "holds":
-        return f"All {TITLES[layer]} agree on {plural(judged, 'day')}: {_HOLDS[layer]}."
-    return (
-        f"{plural(len(off), 'metric')} of the {TITLES[layer]} differ on {len(days):,} of {plural(judged, 'day')}, "
-        f"first on {days[0]} ({listed(off)}): {_BREAKS[layer]}."
-    )
+        return f"All {title} agree on {plural(judged, 'day')}: {_HOLDS[layer]}."
+    differ = f"{len(off):,} {title} differ" if len(off) > 1 else f"1 of the {title} differs"
+    when = f"on {len(days):,} of {plural(judged, 'day')}, first on {days[0]}"
+    return f"{differ} {when} ({listed(off)}): {_BREAKS[layer]}."
 
 
 _HOLDS: Final[dict[Layer, str]] = {
     1: "the ledger is the vendor's",
-    2: "the labels show what the vendor's do",
+    2: "our labels show what the vendor's do",
     3: "the definition is the vendor's, as far as these days can tell",
 }
 _BREAKS: Final[dict[Layer, str]] = {
-    1: "ledger or clock are not the vendor's on these days, so judge no flow of them",
-    2: "the accounts counted as the exchanges' are not the vendor's, or a transaction is missing on one side",
-    3: "ledger and labels agree, so the definition is not the vendor's, or a transaction is missing on one side",
+    1: "the ledger or the clock is not the vendor's; ignore flows on those days",
+    2: "the vendor counts other accounts as the exchanges', or one side lacks a transaction",
+    3: "ledger and labels agree, so the vendor's definition is another, or one side lacks a transaction",
 }
 _UNKNOWN: Final[dict[Layer, str]] = {
-    1: "whether the ledger is the vendor's is not known",
-    2: "labels and definition cannot be told apart",
-    3: "nothing is known of the definition",
+    1: "we cannot say whether the ledger is the vendor's",
+    2: "wrong labels and another definition look the same",
+    3: "we cannot say anything about the definition",
 }
 
 
 def _verdict(layers: list[LayerVerdict], breaks: Layer | None, *, but_for_prices: bool) -> str:
     if breaks is None:
-        held = [one.title for one in layers if one.status == "holds"]
+        held = [layer.title for layer in layers if layer.status == "holds"]
         none = "But for prices, no" if but_for_prices else "No"
         return f"{none} difference where both can be compared: {' and '.join(held) or 'nothing'}."
     return f"Layer {breaks} ({TITLES[breaks]}) breaks first: {_BREAKS[breaks]}."

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from reflow.errors import MetricError
 
@@ -18,6 +18,9 @@ Unit = Literal["native", "USD", "count", "bytes", "ratio"]
 
 Layer = Literal[1, 2, 3]
 """What a metric proves in a cross-check: 1 the ledger, 2 the labels, 3 the definition of miner flows."""
+
+LAYERS: Final[tuple[Layer, ...]] = get_args(Layer)
+"""All of them, in the order in which they are judged."""
 
 Adds = Literal["blocks", "transactions", "changes", ""]
 """What a value adds up over in its day: blocks, transactions, or what changed that day on top of the day before (an
@@ -87,6 +90,11 @@ class Metric(NamedTuple):
     def stem(self) -> str:
         """The id without its currency: metrics with one stem differ in unit only."""
         return self.id.removesuffix(_SUFFIXES.get(self.unit, ""))
+
+    @property
+    def native_id(self) -> str:
+        """The id in native units of what this is in US dollars."""
+        return self.stem + _SUFFIXES["native"]
 
     @property
     def is_quotient(self) -> bool:
@@ -558,6 +566,19 @@ def seeds() -> list[Metric]:
         for entity in entities
         for metric in forms[direction, "each" if entity else ""].of(hop, entity)
     ]
+
+
+def exchange_flow(direction: str, entity: str) -> Metric:
+    """What an exchange, or all as one, gained (`In`) or lost (`Out`) in native units."""
+    forms = {form.direction: form for form in FORMS if form.family == "Flow" and form.entities == "each"}
+    return next(forms[direction].of(None, entity))
+
+
+def native(metrics: Iterable[Metric]) -> list[Metric]:
+    """One metric of each flow: the native one, or the one in USD where only that is among `metrics`."""
+    given = list(metrics)
+    stems = {metric.stem for metric in given if metric.unit == "native"}
+    return [metric for metric in given if metric.unit == "native" or metric.stem not in stems]
 
 
 def control() -> list[Metric]:

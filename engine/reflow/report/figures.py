@@ -129,7 +129,7 @@ def label_coverage(frames: Frames) -> Figure | None:
     return Figure(
         "coverage",
         "Label coverage",
-        "Our flow as a share of the vendor's, for each exchange and direction: what is missing, no label leads to.",
+        "Our share of the vendor's flow, by exchange and direction; a shortfall means accounts that no label reaches.",
         "cells",
         {"row": "flow", "t": "from", "t2": "before", "class": "class"}
         | {"told": "coverage", "ours": "ours", "vendor": "vendor"},

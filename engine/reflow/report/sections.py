@@ -43,7 +43,7 @@ def compared(frames: Frames) -> dict[str, Any] | None:
     for layer, title in LAYERS.items():
         for off in (True, False):
             part = table.filter(pl.col("layer") == layer, (pl.col("verdict") == "off") == off)
-            word = "off" if off else "not off"
+            word = "off" if off else "agree"
             rows = [_row(row) for row in part.iter_rows(named=True)]
             if rows:
                 groups.append({"title": f"{title}, {len(rows)} {word}", "open": off, "rows": rows})

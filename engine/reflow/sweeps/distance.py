@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from reflow.crosscheck.aligned import Pairs, Tolerance
-from reflow.crosscheck.compare import Difference, Layer, days_off, layer_of
-
-LAYERS: Final[tuple[Layer, ...]] = (1, 2, 3)
+from reflow.crosscheck.aligned import Aligned
+from reflow.crosscheck.compare import Difference, Tolerance, days_off, layer_of
+from reflow.flows.catalog import LAYERS, Layer
 
 
 class Score(NamedTuple):
@@ -42,21 +41,21 @@ class Distance(NamedTuple):
         return Score((Fraction(self.off, self.days) + self.deviation) / 2, self.shape)
 
 
-def measure(metric: str, pairs: Pairs, tolerance: Tolerance) -> Distance:
-    """Compare one metric on the days of `pairs`, of which there is one at least."""
-    off = set(days_off(metric, pairs, tolerance))
+def measure(metric: str, aligned: Aligned, tolerance: Tolerance) -> Distance:
+    """Compare one metric on the days of `aligned`, of which there is one at least."""
+    off = set(days_off(metric, aligned, tolerance))
     gaps = {
         place: abs(a - b)
-        for place, (day, a, b) in enumerate(zip(pairs.days, pairs.ours, pairs.vendor, strict=True))
+        for place, (day, a, b) in enumerate(zip(aligned.days, aligned.ours, aligned.vendor, strict=True))
         if day in off
     }
-    size = sum(map(abs, pairs.ours)) + sum(map(abs, pairs.vendor))
+    size = sum(map(abs, aligned.ours)) + sum(map(abs, aligned.vendor))
     return Distance(
-        days=len(pairs.days),
+        days=len(aligned.days),
         off=len(off),
         deviation=Fraction(sum(gaps.values()), size or 1),
-        shape=_shape(pairs),
-        worst=_difference(metric, pairs, max(gaps, key=gaps.__getitem__)) if gaps else None,
+        shape=_shape(aligned),
+        worst=_difference(metric, aligned, max(gaps, key=gaps.__getitem__)) if gaps else None,
     )
 
 
@@ -77,16 +76,16 @@ def _mean(scores: list[Score]) -> Score:
     return Score(*(sum(column, Fraction(0)) / len(scores) for column in zip(*scores, strict=True)))
 
 
-def _shape(pairs: Pairs) -> Fraction:
+def _shape(aligned: Aligned) -> Fraction:
     """Half of what the shares of the days in either sum differ by."""
-    a, b = sum(map(abs, pairs.ours)), sum(map(abs, pairs.vendor))
+    a, b = sum(map(abs, aligned.ours)), sum(map(abs, aligned.vendor))
     if not a or not b:
         return Fraction(bool(a or b))
-    gap = sum(abs(x * b - y * a) for x, y in zip(pairs.ours, pairs.vendor, strict=True))
+    gap = sum(abs(x * b - y * a) for x, y in zip(aligned.ours, aligned.vendor, strict=True))
     return Fraction(gap, 2 * a * b)
 
 
-def _difference(metric: str, pairs: Pairs, place: int) -> Difference:
-    a, b = pairs.ours[place], pairs.vendor[place]
-    ours, vendor, difference = map(pairs.decimal, (a, b, a - b))
-    return Difference(metric, pairs.days[place], ours, vendor, difference, exact=False, off=True)
+def _difference(metric: str, aligned: Aligned, place: int) -> Difference:
+    a, b = aligned.ours[place], aligned.vendor[place]
+    ours, vendor, difference = map(aligned.decimal, (a, b, a - b))
+    return Difference(metric, aligned.days[place], ours, vendor, difference, exact=False, off=True)

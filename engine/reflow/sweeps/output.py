@@ -9,8 +9,9 @@ from typing import Any, Final
 import polars as pl
 
 import reflow
-from reflow.crosscheck.compare import Difference, Layer, layer_of
+from reflow.crosscheck.compare import Difference, layer_of
 from reflow.files import write_together
+from reflow.flows.catalog import Layer
 from reflow.flows.methodology import ALLOWED
 from reflow.sweeps.distance import Distance, Score
 from reflow.sweeps.ranking import SingleChange, Variant, name_of

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
-from reflow.crosscheck.compare import Layer
+from reflow.flows.catalog import Layer
 from reflow.flows.methodology import ALLOWED, Methodology
 from reflow.sweeps.distance import Distance, Score, together
 from reflow.sweeps.grid import changed, changes, meaning

@@ -6,7 +6,7 @@ from datetime import date
 from time import perf_counter
 from typing import Final, NamedTuple
 
-from reflow.crosscheck.aligned import Tolerance
+from reflow.crosscheck.compare import Tolerance
 from reflow.errors import LedgerError, MethodologyError, VendorError
 from reflow.flows.prices import Prices
 from reflow.flows.recompute import Recomputation, recompute_each
@@ -175,12 +175,12 @@ def _measure(
     """One methodology; `known` remembers what was measured, as many have series in common."""
     one = Measured(run.methodology, run.clusters.digest, {}, {})
     for metric, target in targets.items():
-        pairs = target.beside(run.days, run.values[metric])
-        if not pairs.days:
+        aligned = target.beside(run.days, run.values[metric])
+        if not aligned.days:
             continue
-        digest = hashlib.sha256(repr((pairs.days, pairs.ours)).encode()).hexdigest()
+        digest = hashlib.sha256(repr((aligned.days, aligned.ours)).encode()).hexdigest()
         if (metric, digest) not in known:
-            known[metric, digest] = measure(metric, pairs, tolerance)
+            known[metric, digest] = measure(metric, aligned, tolerance)
         one.series[metric], one.metrics[metric] = digest, known[metric, digest]
     return one
 

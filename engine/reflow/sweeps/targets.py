@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from reflow.amounts import VALUE_PLACES
-from reflow.crosscheck.aligned import Pairs, align
+from reflow.crosscheck.aligned import Aligned, align
 from reflow.flows.catalog import Metric, catalog, select
 from reflow.flows.values import Values
 from reflow.owners.labels import Labels
@@ -32,18 +32,18 @@ class Target(NamedTuple):
     """As they stand in the source."""
     places: int
 
-    def beside(self, days: Sequence[date], ours: Values) -> Pairs:
+    def beside(self, days: Sequence[date], ours: Values) -> Aligned:
         """Our values of `days`, in 10**-18 units, beside the vendor's, where we have one."""
         known = dict(zip(days, ours, strict=True))
         scale = 10 ** (self.places - VALUE_PLACES)
-        pairs = Pairs([], [], [], [], self.places)
+        aligned = Aligned([], [], [], [], self.places)
         for day, vendors, printed in zip(self.days, self.values, self.printed, strict=True):
             if (value := known[day]) is not None:
-                pairs.days.append(day)
-                pairs.ours.append(value * scale)
-                pairs.vendor.append(vendors)
-                pairs.printed.append(printed)
-        return pairs
+                aligned.days.append(day)
+                aligned.ours.append(value * scale)
+                aligned.vendor.append(vendors)
+                aligned.printed.append(printed)
+        return aligned
 
 
 def comparable(labels: Labels, metrics: Sequence[str] = ()) -> list[Metric]:
@@ -61,9 +61,9 @@ def find_targets(vendor: Vendor, wanted: Iterable[str], days: Collection[date]) 
     targets = {}
     for metric in wanted:
         series = {day: value for day, value in vendor.table.get(metric, {}).items() if day in days}
-        pairs = align(series, series)
-        if pairs.days:
-            targets[metric] = Target(metric, pairs.days, pairs.vendor, pairs.printed, pairs.places)
+        aligned = align(series, series)
+        if aligned.days:
+            targets[metric] = Target(metric, aligned.days, aligned.vendor, aligned.printed, aligned.places)
     return targets
 
 

@@ -5,29 +5,29 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reflow.crosscheck.subset_sum import Closing, close
+from reflow.crosscheck.subset_sum import Subset, find_subset
 
 
 def test_a_single_amount_goes_before_two() -> None:
-    assert close({1: 70, 2: 30, 3: 100}, 100) == Closing((3,), 0, 1)
-    assert close({1: 70, 2: 30, 3: 90}, 100) == Closing((1, 2), 0, 1)
-    assert close({1: 50, 2: 30, 3: 20, 4: 1}, 100) == Closing((1, 2, 3), 0, 1)
+    assert find_subset({1: 70, 2: 30, 3: 100}, 100) == Subset((3,), 0, 1)
+    assert find_subset({1: 70, 2: 30, 3: 90}, 100) == Subset((1, 2), 0, 1)
+    assert find_subset({1: 50, 2: 30, 3: 20, 4: 1}, 100) == Subset((1, 2, 3), 0, 1)
 
 
 def test_several_ways_are_counted_and_the_first_is_given() -> None:
-    assert close({5: 40, 7: 40, 9: 1}, 40) == Closing((5,), 0, 2)
+    assert find_subset({5: 40, 7: 40, 9: 1}, 40) == Subset((5,), 0, 2)
 
 
 def test_the_nearest_if_none_is_exact_and_none_if_none_helps() -> None:
-    assert close({1: 95, 2: 3}, 100) == Closing((1, 2), 2, 1)
-    assert close({1: 300}, 100) is None
-    assert close({1: -100}, 100) is None
-    assert close({}, 100) is None
+    assert find_subset({1: 95, 2: 3}, 100) == Subset((1, 2), 2, 1)
+    assert find_subset({1: 300}, 100) is None
+    assert find_subset({1: -100}, 100) is None
+    assert find_subset({}, 100) is None
 
 
 def test_a_negative_gap_wants_negative_amounts() -> None:
-    assert close({1: -70, 2: 30, 3: -30}, -100) == Closing((1, 3), 0, 1)
-    assert close({1: -95}, -100) == Closing((1,), -5, 1)
+    assert find_subset({1: -70, 2: 30, 3: -30}, -100) == Subset((1, 3), 0, 1)
+    assert find_subset({1: -95}, -100) == Subset((1,), -5, 1)
 
 
 @settings(max_examples=150, deadline=None)
@@ -39,7 +39,7 @@ def test_against_every_choice(values: list[int], gap: int) -> None:
         for number in (1, 2, 3)
         for keys in combinations(amounts, number)
     }
-    found = close(amounts, gap)
+    found = find_subset(amounts, gap)
     least = min(map(abs, sums.values()), default=gap)
     if least >= gap:
         assert found is None
