@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from reflow.flows.methodology import Methodology
 from reflow.flows.recompute import Recomputation, recompute
 from support.economies import Case, cases, methodologies
-from support.economy import START, Block, Posting, Transaction, coinbase, in_sat, labels_of, ledger_of, total
+from support.economy import (
+    DAY,
+    START,
+    Block,
+    Posting,
+    Transaction,
+    coinbase,
+    in_sat,
+    labels_of,
+    ledger_of,
+    total,
+)
 
 QUICK = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -80,7 +91,7 @@ def test_miners_send_no_more_than_exchanges_gain(case: Case, method: Methodology
 @given(case=cases(), method=methodologies())
 def test_where_everybody_mines_nothing_goes_in_or_out(case: Case, method: Methodology) -> None:
     """S is everybody: all that comes in is the coinbases' and nothing goes out; the balance is the supply."""
-    everybody = Block(START, [coinbase(*((account, 1) for account in range(12)))])
+    everybody = Block(START - DAY, [coinbase(*((account, 1) for account in range(12)))])
     result = run(Case([everybody, *case.economy], {}, {}), replace(method, one_hop="within"))
     for hop in (0, 1):
         assert not any(series(result, f"FlowMinerOut{hop}HopAllNtv"))

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 
 from reflow.flows.methodology import ALLOWED, Methodology
-from support.economy import DAY, START, Block, Posting, Transaction, coinbase
+from reflow.network import REGTEST
+from support.economy import DAY, START, Block, Posting, Transaction, coinbase, mediantime
 
 ACCOUNTS = st.integers(0, 11)
 AMOUNTS = st.one_of(st.sampled_from([0, 1, 2, 100, 1000]), st.integers(0, 50), st.integers(0, 10**15))
@@ -44,13 +45,17 @@ def coinjoins(draw: st.DrawFn) -> Transaction:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Some days; header times go back at times, as real ones do, and some days have no block."""
-    blocks, time = [], START
+    """Some days; header times go back at times, as real ones do, and some days have no block.
+
+    As in a real chain no header time is as early as the median of those before it.
+    """
+    blocks, time, times = [], START, [REGTEST.genesis_time]
     for _ in range(draw(st.integers(0, 14))):
         time += draw(st.sampled_from([600, 7200, DAY // 2, DAY, 2 * DAY]))
         payees = coinbase(*draw(st.lists(POSTINGS, max_size=2)))
         body = draw(st.lists(st.one_of(transactions(), transactions(), coinjoins()), max_size=4))
-        blocks.append(Block(time + draw(st.sampled_from([0, 0, -3600, 5000])), [payees, *body]))
+        times.append(max(time + draw(st.sampled_from([0, 0, -3600, 5000])), mediantime(times) + 1))
+        blocks.append(Block(times[-1], [payees, *body]))
     blocks += [Block(time + (n + 1) * DAY // 2, [coinbase()]) for n in range(draw(st.integers(1, 13)))]
     owners = draw(st.dictionaries(ACCOUNTS, st.sampled_from(["BFX", "KRK", "NEW", "pool"]), max_size=5))
     exchanges = {account: owner for account, owner in owners.items() if owner != "pool"}
