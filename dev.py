@@ -8,7 +8,7 @@ the project and the exact versions of constraints.txt; later calls find it ready
     python3 dev.py test [ARGS]     lint, then all tests; ARGS go to pytest
     python3 dev.py lint            ruff and mypy
     python3 dev.py bench [ARGS]    the benchmarks, printed as a table; ARGS go to pytest
-    python3 dev.py compare [ARGS]  reflow beside other tools, or --scaling; ARGS go to benchmarks/compare.py
+    python3 dev.py compare [ARGS]  reflow beside other tools, or --scaling; ARGS go to benchmarks/compare/compare.py
     python3 dev.py wheel           build the wheel into dist/
     python3 dev.py setup           only make .venv
 """
@@ -145,7 +145,8 @@ def compare(args: list[str]) -> None:
     _get_node()
     if (NODE / "bin" / "bitcoind").exists():
         os.environ.setdefault("REFLOW_BITCOIND", str(NODE / "bin" / "bitcoind"))
-    run([PYTHON, "benchmarks/compare.py", *args])
+    os.environ["PYTHONPATH"] = str(ROOT / "benchmarks")
+    run([PYTHON, "-m", "compare.compare", *args])
 
 
 def wheel(_: list[str]) -> None:

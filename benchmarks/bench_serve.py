@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import pytest
 
-from figures import FIGURES, Figure
+from compare.figures import FIGURES, Figure
 from reflow.amounts import VALUES_PER_SAT
 from reflow.flows.catalog import catalog
 from reflow.flows.methodology import REFERENCE

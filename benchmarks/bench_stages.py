@@ -11,8 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from figures import Bench, Chain, add_figure, add_size, run_reflow
-from generate import CODES
+from chain.generate import CODES
+from compare.figures import Bench, Chain, add_figure, add_size, run_reflow
 from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.decode import decode
 from reflow.blocks.source import RawBatch

@@ -6,7 +6,7 @@ The vendor's series are one of the 48's own results, so that every metric is com
 from collections.abc import Callable
 from pathlib import Path
 
-from figures import Chain, run_reflow
+from compare.figures import Chain, run_reflow
 
 GRID = """\
 clusters = ["common_input", "labels_only"]

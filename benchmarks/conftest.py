@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from figures import FIGURES, Bench, Chain, add_figure, run_reflow
-from generate import parse_size, write
+from chain.generate import parse_size, write
+from compare.figures import FIGURES, Bench, Chain, add_figure, run_reflow
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

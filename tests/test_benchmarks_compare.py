@@ -3,18 +3,14 @@
 The harness runs as a user would run it; times are not looked at, what was read and what is said about it is.
 """
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from support.generated import generate
-from support.surroundings import ROOT
+from support.generated import generate, run_benchmark
 
-COMPARE = ROOT / "benchmarks" / "compare.py"
 PAGE = """# Page
 
 <!-- compare:begin -->
@@ -35,14 +31,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def compare(cwd: Path, *options: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, str(COMPARE), "--work", str(cwd), *map(str, options)],
-        cwd=cwd,
-        env=os.environ | {"PIP_NO_INDEX": "1", "REFLOW_BITCOIND": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    variables = {"PIP_NO_INDEX": "1", "REFLOW_BITCOIND": ""}
+    return run_benchmark("compare.compare", "--work", cwd, *options, cwd=cwd, **variables)
 
 
 def rows(page: str, name: str) -> list[list[str]]:

@@ -1,7 +1,7 @@
 """reflow beside other tools and beside the limits, on the same generated files, in one go; and how it scales.
 
-    python benchmarks/compare.py --size 2GB --slice 32MB --readme README.md
-    python benchmarks/compare.py --scaling 1GB,2GB,4GB,8GB --readme README.md
+    PYTHONPATH=benchmarks python -m compare.compare --size 2GB --slice 32MB --readme README.md
+    PYTHONPATH=benchmarks python -m compare.compare --scaling 1GB,2GB,4GB,8GB --readme README.md
 
 The first makes a chain (or takes one with --chain), runs everybody on it, prints the table, and writes it into the page
 given by --readme, between `<!-- compare:begin -->` and `<!-- compare:end -->`. Tools of other projects are installed
@@ -18,11 +18,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from contenders import CONTENDERS, Contender, Input, Place, attempt, cut, warm_up
-from figures import Measured
-from generate import parse_size, write
-from scaling import measure, scaling_table
-from tables import check, gib, machine, put, table
+from chain.generate import parse_size, write
+from compare.contenders import CONTENDERS, Contender, Input, Place, attempt, cut, warm_up
+from compare.figures import Measured
+from compare.scaling import measure, scaling_table
+from compare.tables import check, gib, machine, put, table
 
 COLUMNS = ("", "what it does", "MB", "seconds", "MB/s", "reflow is … times as fast", "peak memory")
 
@@ -72,7 +72,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument(
-        "--chain", type=Path, metavar="DIR", help="a chain that generate.py made, instead of a new one"
+        "--chain", type=Path, metavar="DIR", help="a chain that chain.generate made, instead of a new one"
     )
     parser.add_argument("--size", type=parse_size, default="500MB", help="bytes of a new chain (500MB)")
     parser.add_argument(
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, help="folder for what is thrown away; there must be room for the chain"
     )
-    parser.add_argument("--users", type=int, default=600_000, help="of a new chain, see generate.py")
+    parser.add_argument("--users", type=int, default=600_000, help="of a new chain, see chain/generate.py")
     parser.add_argument("--weight", type=int, default=3_990_000, help="of a new chain's full blocks")
     given = parser.parse_args()
     on = machine()

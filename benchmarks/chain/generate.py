@@ -1,6 +1,6 @@
 """Generate a mainnet-shaped chain of any size, as a node's own files: input for benchmarks, not for conclusions.
 
-    python benchmarks/generate.py DIR --size 2GB --seed 1
+    PYTHONPATH=benchmarks python -m chain.generate DIR --size 2GB --seed 1
 
 writes DIR/regtest/blocks (blk and rev files that a node started with `-regtest -datadir=DIR -reindex`
 accepts), DIR/labels.csv, DIR/prices.csv and DIR/totals.json: the counts and sums that an engine must find in
@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from coins import (
+from chain.coins import (
     EXCHANGES,
     HOT,
     POOL,
@@ -31,15 +31,15 @@ from coins import (
     put_coin,
     roll,
 )
-from encode import put_script
-from hashing import merkle_root
+from chain.encode import put_script
+from chain.hashing import merkle_root
+from chain.traffic import HOT_WALLETS, Totals, fill_block
 from reflow.blocks.undo_writer import compact_size
 from reflow.network import REGTEST
 from reflow.script import address_of
 from reflow.simulate.blockfiles import BlockFileWriter
 from reflow.simulate.chain import COINBASE_MATURITY, find_header, genesis, median
 from reflow.simulate.serialize import Output, coinbase_transaction, serialize_transaction, txid
-from traffic import HOT_WALLETS, Totals, fill_block
 
 START: Final = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp())
 SPACING: Final = 600

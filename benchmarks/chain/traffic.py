@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from coins import (
+from chain.coins import (
     ACCOUNT,
     DEPOSIT,
     DEPOSIT_BAGS,
@@ -38,8 +38,8 @@ from coins import (
     roll,
     spend,
 )
-from encode import put_stripped, put_transaction, put_undo
-from hashing import CONTEXT_SIZE, sha256d
+from chain.encode import put_stripped, put_transaction, put_undo
+from chain.hashing import CONTEXT_SIZE, sha256d
 
 MINERS: Final = 5_000
 HOT_WALLETS: Final = 4

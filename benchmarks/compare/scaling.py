@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from contenders import Input, Place, warm_up
-from figures import Measured, measured, reflow_command
+from compare.contenders import Input, Place, warm_up
+from compare.figures import Measured, measured, reflow_command
+from compare.tables import gib, table
 from reflow.ledger.ledger import Ledger
-from tables import gib, table
 
 DAY = 144
 """Blocks ten minutes apart."""

@@ -1,6 +1,6 @@
 """What cannot be beaten, each as a program of its own: reading the files, hashing their bytes, decoding them.
 
-    python benchmarks/limits.py read-cold|read|sha256d|decode DATADIR [THREADS]
+    python benchmarks/compare/limits.py read-cold|read|sha256d|decode DATADIR [THREADS]
 
 `read-cold` asks the kernel to forget the files first, `read` finds them in memory. `sha256d` is hashlib over all their
 bytes in one thread: less than the hashing that a check of the chain needs. `decode` is reflow's decoder with all its

@@ -1,7 +1,7 @@
 """Who is compared: how each is made ready and run on a chain, and what it must have found.
 
 Every one is a process of its own, so that start-up counts and peak memory is its own. Other projects' tools live in
-virtual environments of their own, made from benchmarks/others/NAME.txt, and get a smaller chain: the first blocks of
+virtual environments of their own, made from others/NAME.txt, and get a smaller chain: the first blocks of
 the same one, in a real node's folder, since two of them need its indexes or its RPC.
 """
 
@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from figures import Measured, measured, reflow_command
+from compare.figures import Measured, measured, reflow_command
 
 HERE: Final = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "tests"))
+sys.path.append(str(HERE.parents[1] / "tests"))
 
 from support.bitcoin_node import running_node  # noqa: E402  # the tests' own way to start a node
 
@@ -79,7 +79,7 @@ def warm_up(chain: Input, place: Place) -> None:
 
 
 def limit(what: str) -> Callable[[Input, Place], Measured]:
-    """One of benchmarks/limits.py."""
+    """One of benchmarks/compare/limits.py."""
 
     def run(chain: Input, place: Place) -> Measured:
         done = measured([sys.executable, HERE / "limits.py", what, chain.folder, place.threads])

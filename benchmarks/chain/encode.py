@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from coins import ACCOUNT, CODE, PAID_ACCOUNT, PAID_VALUE, STORE, VALUE, VOUT, mix
-from hashing import CONTEXT_SIZE, ripemd160, sha256
+from chain.coins import ACCOUNT, CODE, PAID_ACCOUNT, PAID_VALUE, STORE, VALUE, VOUT, mix
+from chain.hashing import CONTEXT_SIZE, ripemd160, sha256
 
 REDEEM_SIZE: Final = 11
 P2SH_PADDING: Final = 93

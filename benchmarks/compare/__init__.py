@@ -1,0 +1,1 @@
+"""reflow beside other tools and beside the limits, how it scales, and what its commands take."""
