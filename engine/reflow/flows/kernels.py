@@ -1,7 +1,7 @@
 # mypy: disable-error-code="untyped-decorator"
-"""The loops behind members.py and postings.py, compiled by numba; every argument is a column, the last are filled."""
+"""The loops behind members.py and postings.py, compiled by numba; what the last arguments hold is filled."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -27,6 +27,80 @@ _AHEAD: Final = 512
 """Accounts looked up at once."""
 _EMPTY: Final = -1
 _LOW: Final = np.uint64(0xFFFFFFFF)
+
+
+class Rows(NamedTuple):
+    """Some rows of queries/debits.sql or queries/credits.sql."""
+
+    tx: Longs
+    account: Longs
+    value: Longs
+
+
+class MemberTable(NamedTuple):
+    """The members' accounts, and what finds them (see members.Members)."""
+
+    account: Longs
+    slots: Longs
+    words: Words
+
+
+class Side(NamedTuple):
+    """The inputs, or the outputs, of a range of transactions, indexed by tx minus the first one."""
+
+    total: Longs
+    """Sat of all debits (or credits) of the transaction."""
+    number: Ints
+    """How many debits (or positive credits)."""
+    place: Ints
+    """Of each debit (or positive credit) of a member: its transaction, …"""
+    row: Numbers
+    """… its row in Members, …"""
+    sat: Longs
+    """… its value."""
+
+
+class Transactions(NamedTuple):
+    """The transactions of a range, indexed by tx minus the first one."""
+
+    first_tx: int
+    days: Ints
+    touched_index: Ints
+    """Which of those with a member it is; says nothing of others."""
+
+
+class Membership(NamedTuple):
+    """The columns of members.Members, with `paid` under one rule."""
+
+    exchange: Shorts
+    minted: Numbers
+    minted_day: Ints
+    paid: Numbers
+    paid_day: Ints
+
+
+class MiningSets(NamedTuple):
+    """Who is in M0 and M1, for methodologies that agree on it."""
+
+    rule: int
+    """Which row of `Members.paid`."""
+    ever: bool
+    """Members count in the whole history (METHODOLOGY section 3)."""
+    exchanges0: bool
+    """An exchange's account may be in M0, …"""
+    exchanges1: bool
+    """… in M1 (METHODOLOGY section 9.7)."""
+
+
+class Moved(NamedTuple):
+    """What M0, and M0 with M1, have of one side: sums for each transaction with a member, a mark for each posting."""
+
+    number0: Longs
+    total0: Longs
+    number1: Longs
+    total1: Longs
+    marks: NDArray[np.uint8]
+    """1 for a posting of M0, and 2 for one of M0 or M1."""
 
 
 @njit(nogil=True, cache=True)
@@ -98,13 +172,12 @@ def _shift(words: Words) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _find(
-    rows: Longs, slots: Longs, words: Words, account: Longs, start: int, at: Longs, found: Longs
-) -> int:
+def _find(members: MemberTable, account: Longs, start: int, at: Longs, found: Longs) -> int:
     """Which of the accounts from `start` on are members, as many as `at` takes, and their rows; gives how many.
 
     In three loops, so that the looks into memory within a loop do not wait for each other.
     """
+    rows, slots, words = members
     mask, shift = len(slots) - 1, _shift(words)
     passed, size = np.int64(0), 0
     for i in range(start, min(start + len(at), len(account))):
@@ -128,90 +201,65 @@ def _find(
 
 
 @njit(nogil=True, cache=True)
-def scan(
-    tx: Longs,
-    account: Longs,
-    value: Longs,
-    rows: Longs,
-    slots: Longs,
-    words: Words,
-    first_tx: int,
-    is_input: bool,
-    total: Longs,
-    number: Ints,
-    place: Ints,
-    row: Numbers,
-    sat: Longs,
-) -> int:
+def scan(postings: Rows, members: MemberTable, first_tx: int, is_input: bool, side: Side) -> int:
     """Add up the rows of one side per transaction, and find those of members; gives how many these are."""
+    tx, account, value = postings
     at, found = np.empty(_AHEAD, np.int64), np.empty(_AHEAD, np.int64)
     size = 0
     for i in range(len(tx)):
         t = tx[i] - first_tx
-        total[t] += value[i]
-        number[t] += value[i] > 0 or is_input
+        side.total[t] += value[i]
+        side.number[t] += value[i] > 0 or is_input
     for start in range(0, len(tx), _AHEAD):
-        for k in range(_find(rows, slots, words, account, start, at, found)):
+        for k in range(_find(members, account, start, at, found)):
             i = at[k]
             if value[i] > 0 or is_input:
-                place[size] = tx[i] - first_tx
-                row[size] = found[k]
-                sat[size] = value[i]
+                side.place[size] = tx[i] - first_tx
+                side.row[size] = found[k]
+                side.sat[size] = value[i]
                 size += 1
     return size
 
 
 @njit(nogil=True, cache=True)
 def add_up(
-    place: Ints,
-    row: Numbers,
-    sat: Longs,
-    summed: Ints,
-    first_tx: int,
-    days: Ints,
-    exchange: Shorts,
-    minted: Numbers,
-    paid: Numbers,
-    minted_day: Ints,
-    paid_day: Ints,
-    ever: bool,
-    exchanges0: bool,
-    exchanges1: bool,
+    side: Side,
+    transactions: Transactions,
+    members: Membership,
+    sets: MiningSets,
     is_input: bool,
     balance: Longs,
-    number0: Longs,
-    total0: Longs,
-    number1: Longs,
-    total1: Longs,
-    hops: Any,
+    moved: Moved,
 ) -> None:
     """Add up what M0, and M0 with M1, have of the members' debits or credits (see postings.add_up).
 
     What an account ever moved counts in `balance` from the day it is a member.
     """
-    for i in range(len(place)):
-        member, now = row[i], first_tx + place[i]
-        ours = exchange[member] >= 0
-        in0 = minted[member] != NEVER and (exchanges0 or not ours)
-        in1 = paid[member] != NEVER and (exchanges1 or not ours)
+    for i in range(len(side.place)):
+        place, member, sat = side.place[i], side.row[i], side.sat[i]
+        now, day = transactions.first_tx + place, transactions.days[place]
+        minted, paid = members.minted[member], members.paid[member]
+        ours = members.exchange[member] >= 0
+        in0 = minted != NEVER and (sets.exchanges0 or not ours)
+        in1 = paid != NEVER and (sets.exchanges1 or not ours)
         if not in0 and not in1:
             continue
-        hop0 = in0 and (ever or minted[member] <= now)
-        hop1 = hop0 or (in1 and (ever or paid[member] <= now))
+        hop0 = in0 and (sets.ever or minted <= now)
+        hop1 = hop0 or (in1 and (sets.ever or paid <= now))
         # Days on their own, not that of the earlier tx: under the header clock a later one may have the earlier day.
-        day0 = minted_day[member] if in0 and not ever else 0
-        day1 = paid_day[member] if in1 and not ever else 0
-        signed = -sat[i] if is_input else sat[i]
+        day0 = members.minted_day[member] if in0 and not sets.ever else 0
+        day1 = members.paid_day[member] if in1 and not sets.ever else 0
+        signed = -sat if is_input else sat
         if in0:
-            balance[0, max(days[place[i]], day0)] += signed
+            balance[0, max(day, day0)] += signed
         within = min(day0, day1) if in0 and in1 else max(day0, day1)
-        balance[1, max(days[place[i]], within)] += signed
-        at = summed[place[i]]
+        balance[1, max(day, within)] += signed
+        at = transactions.touched_index[place]
         if hop0:
-            number0[at] += 1
-            total0[at] += sat[i]
-            hops[i] |= 1
+            moved.number0[at] += 1
+            moved.total0[at] += sat
+            moved.marks[i] |= 1
         if hop1:
-            number1[at] += 1
-            total1[at] += sat[i]
-            hops[i] |= 2
+            moved.number1[at] += 1
+            moved.total1[at] += sat
+            moved.marks[i] |= 2

@@ -1,4 +1,4 @@
-"""Read a range of the ledger once, and add up what its members do in each transaction, once for each view of them.
+"""Read a range of the ledger once, and add up what its members do in each transaction, under each view of who they are.
 
 This is the one step that touches every row of the ledger, so it is a numba kernel over columns rather than SQL: a hash
 table of the members, and dense arrays for the transactions, which are numbered without gaps. It knows nothing of flows;
@@ -13,7 +13,19 @@ from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from reflow.flows import kernels
-from reflow.flows.kernels import Ints, Longs, Numbers, Shorts
+from reflow.flows.kernels import (
+    Ints,
+    Longs,
+    Membership,
+    MemberTable,
+    MiningSets,
+    Moved,
+    Numbers,
+    Rows,
+    Shorts,
+    Side,
+    Transactions,
+)
 from reflow.flows.members import Members, MembersOf
 from reflow.flows.methodology import Methodology
 from reflow.ledger.days import Range
@@ -21,44 +33,13 @@ from reflow.store.resources import query
 
 _BATCH: Final = 500_000
 
-Batch = tuple[Longs, Longs, Longs]
-"""tx, account and value of some rows of queries/debits.sql or queries/credits.sql."""
 
-
-class Rule(NamedTuple):
+class MiningRule(NamedTuple):
     """All that decides which accounts M0 paid; one number of `payout.rule` each."""
 
     ever: bool
     sent_wholly: bool
     exchange_accounts: bool
-
-
-class View(NamedTuple):
-    """Who is in M0 and M1, for methodologies that agree on it."""
-
-    rule: int
-    """Which row of `Members.paid`."""
-    ever: bool
-    """Members count in the whole history (METHODOLOGY section 3)."""
-    exchanges0: bool
-    """An exchange's account may be in M0, …"""
-    exchanges1: bool
-    """… in M1 (METHODOLOGY section 9.7)."""
-
-
-class Side(NamedTuple):
-    """The inputs, or the outputs, of a range of transactions, indexed by tx minus the first one."""
-
-    total: Longs
-    """Sat of all debits (or credits) of the transaction."""
-    number: Ints
-    """How many debits (or positive credits)."""
-    place: Ints
-    """Of each debit (or positive credit) of a member: its transaction, …"""
-    row: Numbers
-    """… its row in Members, …"""
-    sat: Longs
-    """… its value."""
 
 
 class Postings(NamedTuple):
@@ -70,7 +51,7 @@ class Postings(NamedTuple):
     outputs: Side
     touched: Longs
     """The transactions with a member, by tx minus the first one, rising."""
-    summed: Ints
+    touched_index: Ints
     """Which of them a transaction is; says nothing of others."""
 
 
@@ -100,8 +81,8 @@ class HopSums(NamedTuple):
     credit: Longs
 
 
-class ViewSums(NamedTuple):
-    """The sums of one view."""
+class MiningSums(NamedTuple):
+    """The sums of M0, and of M0 with M1."""
 
     hops: tuple[HopSums, HopSums]
     exchange_hops: tuple[tuple[Longs, Longs], tuple[Longs, Longs]]
@@ -110,19 +91,19 @@ class ViewSums(NamedTuple):
     """`[h, day]`: change of the end-of-day balance of M0, and of M0 with M1."""
 
 
-def rule_of(methodology: Methodology) -> Rule:
+def rule_of(methodology: Methodology) -> MiningRule:
     """Who is in M0 and what M0 sent."""
-    return Rule(
+    return MiningRule(
         methodology.membership == "ever",
         methodology.sender == "all_inputs",
         methodology.exchange_accounts_as_miners != "never",
     )
 
 
-def view_of(methodology: Methodology, rules: list[Rule]) -> View:
+def sets_of(methodology: Methodology, rules: list[MiningRule]) -> MiningSets:
     """Who is in M0 and M1."""
     rule = rule_of(methodology)
-    return View(
+    return MiningSets(
         rules.index(rule),
         rule.ever,
         rule.exchange_accounts,
@@ -133,40 +114,38 @@ def view_of(methodology: Methodology, rules: list[Rule]) -> View:
 def read_postings(con: DuckDBPyConnection, part: Range, members_of: MembersOf) -> Postings:
     """Read the range's debits and credits; `con` is for this call alone."""
     sides = [list(_batches(con, name, part)) for name in ("debits", "credits")]
-    members = members_of([account for side in sides for _, account, _ in side])
+    members = members_of([batch.account for side in sides for batch in side])
     inputs, outputs = (_scan(side, part, members, side is sides[0]) for side in sides)
     mark = np.zeros(len(part.days), np.bool_)
     mark[inputs.place] = mark[outputs.place] = True
     touched = np.flatnonzero(mark)
-    summed = np.empty(len(mark), np.int32)
-    summed[touched] = np.arange(len(touched))
-    return Postings(part, members, inputs, outputs, touched, summed)
+    touched_index = np.empty(len(mark), np.int32)
+    touched_index[touched] = np.arange(len(touched))
+    return Postings(part, members, inputs, outputs, touched, touched_index)
 
 
-def _batches(con: DuckDBPyConnection, name: str, part: Range) -> Iterator[Batch]:
+def _batches(con: DuckDBPyConnection, name: str, part: Range) -> Iterator[Rows]:
     relation = con.sql(query(name), params={"first": part.first_tx, "last": part.last_tx})
     for batch in relation.to_arrow_reader(_BATCH):
-        tx, account, value = (column.to_numpy() for column in batch.columns)
-        yield tx, account, value
+        yield Rows(*(column.to_numpy() for column in batch.columns))
 
 
-def _scan(side: list[Batch], part: Range, members: Members, is_input: bool) -> Side:
+def _scan(batches: list[Rows], part: Range, members: Members, is_input: bool) -> Side:
     total, number = np.zeros(len(part.days), np.int64), np.zeros(len(part.days), np.int32)
-    table = members.account, members.slots, members.words
-    places, rows, sats = [np.empty(0, np.int32)], [np.empty(0, np.uint32)], [np.empty(0, np.int64)]
-    for tx, account, value in side:
-        place, row, sat = (
-            np.empty(len(tx), np.int32),
-            np.empty(len(tx), np.uint32),
-            np.empty(len(tx), np.int64),
-        )
-        size = kernels.scan(
-            *(tx, account, value, *table, part.first_tx, is_input), *(total, number, place, row, sat)
-        )
-        places.append(place[:size].copy())
-        rows.append(row[:size].copy())
-        sats.append(sat[:size].copy())
+    table = MemberTable(members.account, members.slots, members.words)
+    found = [_room(0)]
+    for batch in batches:
+        room = _room(len(batch.tx))
+        size = kernels.scan(batch, table, part.first_tx, is_input, Side(total, number, *room))
+        place, row, sat = room
+        found.append((place[:size].copy(), row[:size].copy(), sat[:size].copy()))
+    places, rows, sats = zip(*found, strict=True)
     return Side(total, number, np.concatenate(places), np.concatenate(rows), np.concatenate(sats))
+
+
+def _room(size: int) -> tuple[Ints, Numbers, Longs]:
+    """Columns for so many postings of members: place, row, sat."""
+    return np.empty(size, np.int32), np.empty(size, np.uint32), np.empty(size, np.int64)
 
 
 def exchange_rows(found: Postings) -> ExchangeRows:
@@ -175,7 +154,7 @@ def exchange_rows(found: Postings) -> ExchangeRows:
     keys: list[tuple[Longs, Longs, Longs]] = []
     for side in (found.inputs, found.outputs):
         own = np.flatnonzero(exchange[side.row] >= 0)
-        of_all = found.summed[side.place[own]].astype(np.int64) << 16
+        of_all = found.touched_index[side.place[own]].astype(np.int64) << 16
         keys.append((own, of_all + exchange[side.row[own]] + 1, of_all))
     every = np.sort(np.concatenate([key for _, one, of_all in keys for key in (one, of_all)]))
     every = every[np.concatenate([[True], every[1:] != every[:-1]])[: len(every)]]
@@ -202,31 +181,38 @@ def _sums_at(size: int, own: tuple[Longs, Longs, Longs], values: NDArray[np.int6
     return sums
 
 
-def add_up(found: Postings, exchanges: ExchangeRows, view: View, day_count: int) -> ViewSums:
+def add_up(found: Postings, exchanges: ExchangeRows, sets: MiningSets, day_count: int) -> MiningSums:
     """Add up what M0, and M0 with M1, do in the range."""
-    size, members = len(found.touched), found.members
-    balance, hops = (
-        np.zeros((2, day_count + 1), np.int64),
-        [HopSums(*np.zeros((4, size), np.int64)) for _ in "01"],
+    members, part = found.members, found.part
+    transactions = Transactions(part.first_tx, part.days, found.touched_index)
+    membership = Membership(
+        exchange=members.exchange,
+        minted=members.minted,
+        minted_day=members.minted_day,
+        paid=members.paid[sets.rule],
+        paid_day=members.paid_day[sets.rule],
     )
-    marks = []
-    for is_input, side in ((True, found.inputs), (False, found.outputs)):
-        mark = np.zeros(len(side.row), np.uint8)
-        first = 0 if is_input else 2
-        kernels.add_up(
-            *(side.place, side.row, side.sat, found.summed, found.part.first_tx, found.part.days),
-            *(members.exchange, members.minted, members.paid[view.rule]),
-            *(members.minted_day, members.paid_day[view.rule], *view[1:], is_input, balance),
-            *(hops[0][first], hops[0][first + 1], hops[1][first], hops[1][first + 1], mark),
-        )
-        marks.append(mark)
-    return ViewSums((hops[0], hops[1]), _exchange_hops(found, exchanges, marks, view), balance)
+    balance = np.zeros((2, day_count + 1), np.int64)
+    spent, got = (_moved(side, len(found.touched)) for side in (found.inputs, found.outputs))
+    kernels.add_up(found.inputs, transactions, membership, sets, True, balance, spent)
+    kernels.add_up(found.outputs, transactions, membership, sets, False, balance, got)
+    hops = (
+        HopSums(spent.number0, spent.total0, got.number0, got.total0),
+        HopSums(spent.number1, spent.total1, got.number1, got.total1),
+    )
+    return MiningSums(hops, _exchange_hops(found, exchanges, [spent.marks, got.marks], sets), balance)
+
+
+def _moved(side: Side, touched: int) -> Moved:
+    """Nothing yet."""
+    number0, total0, number1, total1 = np.zeros((4, touched), np.int64)
+    return Moved(number0, total0, number1, total1, np.zeros(len(side.row), np.uint8))
 
 
 def _exchange_hops(
-    found: Postings, exchanges: ExchangeRows, marks: list[NDArray[np.uint8]], view: View
+    found: Postings, exchanges: ExchangeRows, marks: list[NDArray[np.uint8]], sets: MiningSets
 ) -> tuple[tuple[Longs, Longs], tuple[Longs, Longs]]:
-    if not (view.exchanges0 or view.exchanges1):
+    if not (sets.exchanges0 or sets.exchanges1):
         nothing = np.zeros(len(exchanges.touched), np.int64)
         return (nothing, nothing), (nothing, nothing)
     sums = [

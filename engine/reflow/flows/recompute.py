@@ -13,7 +13,7 @@ from duckdb import DuckDBPyConnection
 from reflow.errors import LedgerError
 from reflow.flows.catalog import Metric, catalog, chosen_exchanges, select
 from reflow.flows.methodology import REFERENCE, Methodology
-from reflow.flows.postings import Rule, rule_of
+from reflow.flows.postings import MiningRule, rule_of
 from reflow.flows.prices import Prices, prices_of
 from reflow.flows.sums import sum_flows
 from reflow.flows.values import Series, Valuation, Values, control_series
@@ -130,8 +130,8 @@ def recompute_each(
 
     Those that share most come after each other, so the order may be another. Equal `clusters` share the closure;
     those that also agree on the clock share the pass over the ledger, for which the mining accounts are found once for
-    each `Rule` among them. One set of members is in memory at a time, however many methodologies there are; results
-    are made one by one.
+    each `MiningRule` among them. One set of members is in memory at a time, however many methodologies there are;
+    results are made one by one.
     """
     tip = ledger.tip()
     if tip is None:
@@ -202,7 +202,7 @@ def _passes(
     methodologies: Sequence[Methodology],
     seconds: dict[str, float],
     progress: Progress,
-) -> Iterator[tuple[Clusters, list[Rule], list[Methodology]]]:
+) -> Iterator[tuple[Clusters, list[MiningRule], list[Methodology]]]:
     """Methodologies that share a pass over the ledger, once the temporary tables that it needs are made."""
     for same_closure in _groups(dict.fromkeys(methodologies), lambda one: one.clusters):
         with _timed(seconds, "closure"):

@@ -14,19 +14,18 @@ from numpy.typing import NDArray
 
 from reflow.flows.catalog import EX, exchange_sums, sums_of
 from reflow.flows.daily import Daily, Flow, exchange_series, mining_series
-from reflow.flows.kernels import Bools, Longs
+from reflow.flows.kernels import Bools, Longs, MiningSets
 from reflow.flows.members import MembersOf, read_members
 from reflow.flows.methodology import Methodology
 from reflow.flows.postings import (
     ExchangeRows,
+    MiningRule,
+    MiningSums,
     Postings,
-    Rule,
-    View,
-    ViewSums,
     add_up,
     exchange_rows,
     read_postings,
-    view_of,
+    sets_of,
 )
 from reflow.flows.values import Series
 from reflow.ledger.days import RANGE_BYTES, Blocks, Range, whole_day_ranges
@@ -55,8 +54,8 @@ class RangeSums(NamedTuple):
     """What exchanges gained, lost and hold more, and their transfers, whatever the methodology."""
     mining: list[list[Flow]]
     """What miners sent and got, under each methodology."""
-    balance: dict[View, Longs]
-    """`[h, day]` of each view: change of the end-of-day balance of M0, and of M0 with M1."""
+    balance: dict[MiningSets, Longs]
+    """`[h, day]` for each: change of the end-of-day balance of M0, and of M0 with M1."""
 
 
 def sum_flows(
@@ -64,7 +63,7 @@ def sum_flows(
     blocks: Blocks,
     exchanges: Sequence[str],
     methodologies: Sequence[Methodology],
-    rules: list[Rule],
+    rules: list[MiningRule],
     *,
     progress: Progress = silent,
 ) -> Iterator[Series]:
@@ -76,7 +75,7 @@ def sum_flows(
     with it; beyond that, results take 16 bytes for each day, series and methodology. `progress` counts transactions.
     """
     totals = [Daily(blocks.day_count) for _ in range(len(methodologies) + 1)]
-    balance = {view_of(each, rules): np.zeros((2, blocks.day_count + 1), np.int64) for each in methodologies}
+    balance = {sets_of(each, rules): np.zeros((2, blocks.day_count + 1), np.int64) for each in methodologies}
     with memory_for_arrays(con) as memory:
         workers = min(_WORKERS, count(con, "SELECT current_setting('threads')"))
         limit = int(memory / _RANGE_SHARE / workers / _BYTES_PER_BLOCK_BYTE)
@@ -90,12 +89,12 @@ def sum_flows(
         for part, found in zip(ranges, in_order(sum_range, ranges, workers), strict=True):
             for total, flows in zip(totals, (found.exchanges, *found.mining), strict=True):
                 total.put(flows)
-            for view, change in found.balance.items():
-                balance[view] += change
+            for sets, change in found.balance.items():
+                balance[sets] += change
             progress("flows", part.last_tx + 1, ranges[-1].last_tx + 1)
     shared = exchange_series(totals[0], exchanges)
     for methodology, total in zip(methodologies, totals[1:], strict=True):
-        held = _balances(balance[view_of(methodology, rules)], methodology)
+        held = _balances(balance[sets_of(methodology, rules)], methodology)
         yield shared | held | mining_series(total, exchanges)
 
 
@@ -111,7 +110,7 @@ def range_sums(
     day_count: int,
     members_of: MembersOf,
     methodologies: Sequence[Methodology],
-    rules: list[Rule],
+    rules: list[MiningRule],
     exchanges: Sequence[str],
 ) -> RangeSums:
     """What the transactions of `part` add to each of the numbers in `part.days`, below `day_count` or dropped.
@@ -126,24 +125,22 @@ def range_sums(
         for row in rows(con, query("exchange_gains"))
         for name in exchange_sums()
     ]
-    views = dict.fromkeys(view_of(each, rules) for each in methodologies)
-    balance: dict[View, Longs] = {}
+    all_sets = dict.fromkeys(sets_of(each, rules) for each in methodologies)
+    balance: dict[MiningSets, Longs] = {}
     mining: dict[Methodology, list[Flow]] = {}
-    for view in views:
-        sums = add_up(postings, of_exchange, view, day_count)
-        balance[view] = sums.balance
+    for sets in all_sets:
+        sums = add_up(postings, of_exchange, sets, day_count)
+        balance[sets] = sums.balance
         takes_part = _takes_part(sums)
         tables = {
             "transaction_sum": _columns_at(postings, sums, np.flatnonzero(takes_part)),
             "shared_sum": _shared_sums(postings, of_exchange, sums, takes_part),
         }
-        same_view = [each for each in methodologies if view_of(each, rules) == view]
-        for one_hop in dict.fromkeys(each.one_hop for each in same_view):
+        alike = [each for each in methodologies if sets_of(each, rules) == sets]
+        for one_hop in dict.fromkeys(each.one_hop for each in alike):
             for name, columns in tables.items():
                 con.register(name, pa.table(_without_hop0(columns) if one_hop == "exact" else columns))
-            mining |= {
-                each: list(_flows(con, each, exchanges)) for each in same_view if each.one_hop == one_hop
-            }
+            mining |= {each: list(_flows(con, each, exchanges)) for each in alike if each.one_hop == one_hop}
     return RangeSums(gains, [mining[each] for each in methodologies], balance)
 
 
@@ -151,7 +148,7 @@ def _code(exchanges: Sequence[str], number: int) -> str:
     return EX if number < 0 else exchanges[number]
 
 
-def _takes_part(sums: ViewSums) -> Bools:
+def _takes_part(sums: MiningSums) -> Bools:
     """Which of the transactions have a debit or positive credit of a mining member."""
     hop0, hop1 = sums.hops
     return (hop0.inputs > 0) | (hop0.outputs > 0) | (hop1.inputs > 0) | (hop1.outputs > 0)
@@ -173,7 +170,9 @@ def _exchange_sums(postings: Postings, of_exchange: ExchangeRows) -> pa.Table:
     return pa.table(columns)
 
 
-def _shared_sums(postings: Postings, of_exchange: ExchangeRows, sums: ViewSums, takes_part: Bools) -> Columns:
+def _shared_sums(
+    postings: Postings, of_exchange: ExchangeRows, sums: MiningSums, takes_part: Bools
+) -> Columns:
     """Those of them that have a mining member too, as queries/exchange_flows.sql describes them."""
     is_payment = postings.inputs.number[postings.touched] > 0
     both = (takes_part & is_payment)[of_exchange.touched]
@@ -195,7 +194,7 @@ def _without_hop0(columns: Columns) -> Columns:
     return columns | {name: columns[name] - columns[hop0] for name, hop0 in pairs.items()}
 
 
-def _columns_at(postings: Postings, sums: ViewSums, at: Longs) -> Columns:
+def _columns_at(postings: Postings, sums: MiningSums, at: Longs) -> Columns:
     """What the queries ask of these of the touched transactions; queries/plain_flows.sql asks no more."""
     place = postings.touched[at]
     columns: Columns = {
