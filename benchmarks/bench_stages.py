@@ -37,7 +37,7 @@ _SOME_SIGNERS = """
 def batches(chain: Chain) -> list[RawBatch]:
     """The chain's last full blocks, read but not decoded."""
     source = DatadirSource(chain.folder)
-    source.scan(None)
+    source.resume(None)
     source.locate(0, lambda height: REGTEST.genesis_hash if height == 0 else None)
     last = source.end().height
     first = max(1, last - DECODE_BYTES // 1_500_000)

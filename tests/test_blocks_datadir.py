@@ -193,8 +193,9 @@ def test_growing_files_are_read_from_where_they_were_read_to(tmp_path: Path) -> 
     ingest_folder(tmp_path / "ledger", folder)
     source = DatadirSource(folder)
     with Ledger.open(tmp_path / "ledger", read_only=True) as ledger:
-        assert source.scan(load_scan(ledger)) == []
-        assert not source.is_fresh
+        source.resume(load_scan(ledger))
+        assert source.new == []
+        assert not source.state().is_fresh
 
 
 def test_siblings_with_undo_data_of_the_same_shape(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def decode(datadir: Path, threads: int) -> int:
     from reflow.ledger.ingest import BATCH_BYTES
 
     source = DatadirSource(datadir)
-    source.scan(None)
+    source.resume(None)
     source.locate(0, lambda height: source.network.genesis_hash if height == 0 else None)
     blocks, running = 0, deque[Future[DecodedBatch]]()
     with ThreadPoolExecutor(threads) as executor:

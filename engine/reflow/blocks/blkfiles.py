@@ -58,6 +58,18 @@ class FileState(NamedTuple):
     """Position behind the last block found."""
 
 
+class Scan(NamedTuple):
+    """What is known of the files from earlier runs: lets a run read only what is new."""
+
+    folder: str
+    xor_key: bytes
+    files: dict[int, FileState]
+    headers: list[Header]
+    """The headers that can still matter: near and above the ledger's tip, and those that hang in the air."""
+    is_fresh: bool
+    """Whether all was found anew, without the help of an earlier scan."""
+
+
 class Damage(NamedTuple):
     """A place in a blk file that is no block: a node that is writing just now, or a file that has been harmed."""
 

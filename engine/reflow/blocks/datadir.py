@@ -6,7 +6,7 @@ block whose undo data are not written yet is the end of what can be read (integr
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from reflow.blocks.blkfiles import (
     BlocksFolder,
     Damage,
     FileState,
+    Scan,
     find_blocks_folder,
     read_blocks,
     read_header,
@@ -31,16 +32,6 @@ MAX_BATCH_BLOCKS: Final = 8192
 """Blocks in one batch at most, however small they are."""
 
 
-class Scan(NamedTuple):
-    """What is known of the files from earlier runs: lets a run read only what is new."""
-
-    folder: str
-    xor_key: bytes
-    files: dict[int, FileState]
-    headers: list[Header]
-    """The headers that can still matter: near and above the ledger's tip, and those that hang in the air."""
-
-
 class DatadirSource:
     """The blocks of a node's data directory (or network subfolder, or blocks folder)."""
 
@@ -54,9 +45,9 @@ class DatadirSource:
         self._chain: list[Header] = []
         self._fork = 0
         self._records = UndoRecords(self.folder, self._tree, ())
-        self._new: list[Header] = []
-        self.is_fresh = True
-        """Whether the scan found everything anew, without the help of an earlier one."""
+        self.new: list[Header] = []
+        """Headers of the blocks that no earlier scan knew, as found (heights not filled in)."""
+        self._is_fresh = True
         self._warnings: list[str] = []
 
     @property
@@ -64,29 +55,26 @@ class DatadirSource:
         """What a person should know about the files, a sentence each, so far."""
         return [damage.text for damage in self._damages] + self._warnings
 
-    def scan(self, known: Scan | None, progress: Callable[[int, int], None] | None = None) -> list[Header]:
-        """Read the headers of every block that is not known yet; gives them as found (heights not filled in).
-
-        `known` is used only if it is about these very files. `progress` is called with (files done, files in all).
-        """
-        self.is_fresh = True
-        if known is not None and self._still_holds(known):
-            self._files = dict(known.files)
-            self._tree = HeaderTree(self.network, known.headers)
-            self.is_fresh = False
+    def resume(self, state: Scan | None, progress: Callable[[int, int], None] | None = None) -> None:
+        """Read the headers of every block that is not known yet; `state` helps only if it is about these very files."""
+        self._is_fresh = True
+        if state is not None and self._still_holds(state):
+            self._files = dict(state.files)
+            self._tree = HeaderTree(self.network, state.headers)
+            self._is_fresh = False
         numbers = self.folder.blk_numbers()
         for done, number in enumerate(numbers):
             if progress:
                 progress(done, len(numbers))
             self._scan_file(number)
-        return self._new
 
     def state(self) -> Scan:
         """What a later run needs of this scan; `headers` holds the new ones and the unconnected, heights filled in."""
-        fresh = {header.hash for header in self._new} | {header.hash for header in self._tree.unconnected}
+        fresh = {header.hash for header in self.new} | {header.hash for header in self._tree.unconnected}
         headers = [header for header in map(self._tree.get, fresh) if header is not None]
         headers.sort(key=lambda header: (header.file, header.offset))
-        return Scan(str(self.folder.path.resolve()), self.folder.xor_key, dict(self._files), headers)
+        folder = str(self.folder.path.resolve())
+        return Scan(folder, self.folder.xor_key, dict(self._files), headers, self._is_fresh)
 
     def locate(self, tip_height: int, hash_at: Callable[[int], bytes | None]) -> int:
         """Height of the last block in common with a ledger; see BlockSource. Raises SourceError, BadBlockError.
@@ -96,10 +84,10 @@ class DatadirSource:
         try:
             return self._locate(tip_height, hash_at)
         except (BadBlockError, SourceError):
-            if self.is_fresh:
+            if self._is_fresh:
                 raise
-        self._files, self._tree, self._damages, self._new = {}, HeaderTree(self.network), [], []
-        self.scan(None)
+        self._files, self._tree, self._damages, self.new = {}, HeaderTree(self.network), [], []
+        self.resume(None)
         return self._locate(tip_height, hash_at)
 
     def _locate(self, tip_height: int, hash_at: Callable[[int], bytes | None]) -> int:
@@ -179,7 +167,7 @@ class DatadirSource:
     def _found(self, header: Header) -> None:
         if header.hash not in self._tree:
             self._tree.add(header)
-            self._new.append(header)
+            self.new.append(header)
 
     def _outweighs(self, tip_height: int, hash_at: Callable[[int], bytes | None]) -> bool:
         """Whether the part of the new chain that can be read has more work than the ledger's own."""

@@ -70,7 +70,8 @@ class FileLookup:
         found = {h.hash[::-1]: h for h in self._known(hashes) if self._read(h) is not None}
         if len(found) < len(set(hashes)):
             source = DatadirSource(self._folder.path, self._folder.network)
-            found |= {h.hash[::-1]: h for h in source.scan(None) if h.hash[::-1] in hashes}
+            source.resume(None)
+            found |= {h.hash[::-1]: h for h in source.new if h.hash[::-1] in hashes}
         for block_hash in sorted(set(hashes) - found.keys()):
             yield block_hash, f"{self._folder.path}: no block {block_hash.hex()} in its files"
         for header in sorted(found.values(), key=lambda header: (header.file, header.offset)):

@@ -69,6 +69,12 @@ class RpcSource:
         """What a person should know about the node, a sentence each, so far."""
         return self._warnings
 
+    def resume(self, state: object, progress: object = None) -> None:
+        """Nothing: a node knows its blocks."""
+
+    def state(self) -> None:
+        """Nothing: a node remembers its blocks."""
+
     def locate(self, tip_height: int, hash_at: Callable[[int], bytes | None]) -> int:
         """Height of the last block in common with a ledger; see BlockSource.
 

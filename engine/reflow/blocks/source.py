@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from reflow.blocks.blkfiles import Scan
 from reflow.network import Network
 
 
@@ -66,6 +67,15 @@ class BlockSource(Protocol):
     @property
     def warnings(self) -> list[str]:
         """What a person should know about the source, a sentence each, so far."""
+
+    def resume(self, state: Scan | None, progress: Callable[[int, int], None] | None = None) -> None:
+        """See what blocks there are, knowing what an earlier `state` says; comes before all below.
+
+        `progress` is called with (files done, files in all), if there are files.
+        """
+
+    def state(self) -> Scan | None:
+        """What to `resume` from another time, None for nothing; valid after `locate`."""
 
     def locate(self, tip_height: int, hash_at: Callable[[int], bytes | None]) -> int:
         """Height of the last block that the source's best chain and a ledger have in common.

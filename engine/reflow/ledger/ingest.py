@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 
 import duckdb
 
-from reflow.blocks.datadir import DatadirSource
 from reflow.blocks.decode import DecodedBatch, decode
 from reflow.blocks.source import BlockSource, RawBatch
 from reflow.clock import CLOCKS
@@ -162,9 +161,9 @@ class _Ingest:
         self._blocks = self._transactions = self._bytes = self._days_kept = 0
 
     def survey(self, ledger: Ledger | None) -> None:
-        """Look through the node's files for new blocks, with what the ledger remembers of them."""
-        if isinstance(self._source, DatadirSource) and not self._surveyed:
-            self._source.scan(load_scan(ledger) if ledger else None, self._report_scan)
+        """Have the source see what blocks there are, with what the ledger remembers of it."""
+        if not self._surveyed:
+            self._source.resume(load_scan(ledger) if ledger else None, self._report_scan)
             self._surveyed = True
 
     def into(self, ledger: Ledger, to_height: int | None) -> IngestResult:
@@ -172,8 +171,8 @@ class _Ingest:
         self.survey(ledger)
         tip = ledger.tip() or Tip(0, ledger.network.genesis_hash, 0)
         fork = self._source.locate(tip.height, ledger.block_hash)
-        if isinstance(self._source, DatadirSource):
-            save_scan(ledger, self._source.state(), self._source.is_fresh)
+        if (state := self._source.state()) is not None:
+            save_scan(ledger, state)
         rolled_back = ledger.roll_back(fork) if fork < tip.height else 0
         end = self._source.end().height
         last = end if to_height is None else min(end, to_height)

@@ -4,8 +4,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from reflow.blocks.blkfiles import FileState
-from reflow.blocks.datadir import Scan
+from reflow.blocks.blkfiles import FileState, Scan
 from reflow.blocks.headers import Header
 from reflow.ledger.ledger import Ledger
 from reflow.store.resources import query
@@ -24,13 +23,14 @@ def load_scan(ledger: Ledger) -> Scan | None:
     lowest = 0 if tip is None else max(tip.height - REORG_WINDOW, 0)
     rows = ledger.con.execute(query("source_headers"), {"height": lowest}).fetchall()
     headers = [Header(*row)._replace(work=int.from_bytes(row[-1], "big")) for row in rows]
-    return Scan(folder[0], bytes(folder[1]), {row[0]: FileState(*row) for row in files}, headers)
+    states = {row[0]: FileState(*row) for row in files}
+    return Scan(folder[0], bytes(folder[1]), states, headers, is_fresh=False)
 
 
-def save_scan(ledger: Ledger, scan: Scan, fresh: bool) -> None:
-    """Keep a scan; `fresh` replaces all that was known, otherwise the scan's headers replace those of the same hash."""
+def save_scan(ledger: Ledger, scan: Scan) -> None:
+    """Keep a scan; a fresh one replaces all that was known, else its headers replace those of the same hash."""
     with ledger.transaction():
-        for table in ("source.folder", "source.file", *(["source.header"] if fresh else [])):
+        for table in ("source.folder", "source.file", *(["source.header"] if scan.is_fresh else [])):
             ledger.con.execute(f"DELETE FROM {table}")
         ledger.con.execute(
             "INSERT INTO source.folder VALUES ($path, $key)", {"path": scan.folder, "key": scan.xor_key}
