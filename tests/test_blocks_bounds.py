@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from reflow.blocks.decode import Layout, lay_out_block
-from reflow.blocks.kernels import TX_INPUTS, TX_WITNESS
+from reflow.blocks.decode import lay_out_block
+from reflow.blocks.kernels import TX_INPUTS, TX_WITNESS, Layout
 from reflow.blocks.source import byte_array
 from reflow.blocks.undo_writer import undo_checksum, varint
 from reflow.errors import ReflowError

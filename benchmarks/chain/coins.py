@@ -1,4 +1,3 @@
-# mypy: disallow-untyped-decorators=False
 """Accounts, spendable coins in bags, and the transaction in the making: kernels that move coins into it.
 
 An account is a number: role, entity and a running number.
@@ -85,7 +84,7 @@ def empty_transfer() -> Transfer:
 
 
 @njit(cache=True)
-def mix(number):  # type: ignore[no-untyped-def]
+def mix(number):
     """Scatter 64 bits (the finalizer of SplitMix64)."""
     z = np.uint64(number)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -94,20 +93,20 @@ def mix(number):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def account_number(role, entity, number):  # type: ignore[no-untyped-def]
+def account_number(role, entity, number):
     """The account `number` of `entity` (both count from 0) in a role."""
     return np.int64(role) << 56 | np.int64(entity) << 40 | np.int64(number)
 
 
 @njit(cache=True)
-def roll(dice, sides):  # type: ignore[no-untyped-def]
+def roll(dice, sides):
     """A number from 0 to sides - 1; dice[0] is the state of a SplitMix64 generator."""
     dice[0] += np.uint64(0x9E3779B97F4A7C15)
     return np.int64(((mix(dice[0]) >> np.uint64(32)) * np.uint64(sides)) >> np.uint64(32))
 
 
 @njit(cache=True)
-def put_coin(coins, txid, vout, value, account, code):  # type: ignore[no-untyped-def]
+def put_coin(coins, txid, vout, value, account, code):
     """Put a coin into the bag of its account, if that is not full; `txid` is four words."""
     role, entity = account >> 56, (account >> 40) & 0xFFFF
     if role == STORE:
@@ -132,13 +131,13 @@ def put_coin(coins, txid, vout, value, account, code):  # type: ignore[no-untype
 
 
 @njit(cache=True)
-def _copy(target, i, source, j):  # type: ignore[no-untyped-def]
+def _copy(target, i, source, j):
     for column in range(8):
         target[i, column] = source[j, column]
 
 
 @njit(cache=True)
-def spend(coins, transfer, dice, bag, wanted):  # type: ignore[no-untyped-def]
+def spend(coins, transfer, dice, bag, wanted):
     """Make up to `wanted` random coins of a bag inputs; the last coin of the bag fills the gap."""
     for _ in range(min(wanted, coins.bags[bag, HELD], MAX_INPUTS - transfer.counts[0])):
         slot = coins.bags[bag, START] + roll(dice, coins.bags[bag, HELD])
@@ -149,7 +148,7 @@ def spend(coins, transfer, dice, bag, wanted):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def pay(transfer, account):  # type: ignore[no-untyped-def]
+def pay(transfer, account):
     """Add an output to `account`; its value comes later."""
     transfer.outputs[transfer.counts[1], PAID_ACCOUNT] = account
     transfer.counts[1] += 1

@@ -1,4 +1,3 @@
-# mypy: disallow-untyped-decorators=False
 """Kernels that turn accounts and coins into consensus-valid bytes: scripts, transactions, undo data.
 
 The scriptPubKey of an account follows from its number. What will be
@@ -29,7 +28,7 @@ NOISE: Final = np.random.default_rng(1).integers(0, 256, 4096, np.uint8)
 
 
 @njit(cache=True)
-def put_integer(buffer, position, number, size):  # type: ignore[no-untyped-def]
+def put_integer(buffer, position, number, size):
     """Write a little-endian integer of `size` bytes."""
     for i in range(size):
         buffer[position + i] = (number >> (8 * i)) & 0xFF
@@ -37,7 +36,7 @@ def put_integer(buffer, position, number, size):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def put_compact(buffer, position, number):  # type: ignore[no-untyped-def]
+def put_compact(buffer, position, number):
     """Write a CompactSize below 65,536."""
     if number < 0xFD:
         return put_integer(buffer, position, number, 1)
@@ -46,7 +45,7 @@ def put_compact(buffer, position, number):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def put_bytes(buffer, position, source, start, size):  # type: ignore[no-untyped-def]
+def put_bytes(buffer, position, source, start, size):
     """Write `size` bytes of `source` from `start` on."""
     for i in range(size):
         buffer[position + i] = source[start + i]
@@ -54,14 +53,14 @@ def put_bytes(buffer, position, source, start, size):  # type: ignore[no-untyped
 
 
 @njit(cache=True)
-def put_noise(buffer, position, size, seed):  # type: ignore[no-untyped-def]
+def put_noise(buffer, position, size, seed):
     """Write padding of up to 256 bytes."""
     start = seed & 2047
     return put_bytes(buffer, position, NOISE, start, size)
 
 
 @njit(cache=True)
-def put_redeem(buffer, position, account):  # type: ignore[no-untyped-def]
+def put_redeem(buffer, position, account):
     """Write the account's own script: `<account> OP_2DROP OP_TRUE`."""
     buffer[position] = 8
     position = put_integer(buffer, position + 1, account, 8)
@@ -71,13 +70,13 @@ def put_redeem(buffer, position, account):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def is_p2sh(account):  # type: ignore[no-untyped-def]
+def is_p2sh(account):
     """Whether a spendable account is P2SH; else it is P2WSH."""
     return mix(account) & np.uint64(3) == 0
 
 
 @njit(cache=True)
-def put_script(buffer, position, account):  # type: ignore[no-untyped-def]
+def put_script(buffer, position, account):
     """Write the account's scriptPubKey; the 256 bytes from `position` are used as scratch."""
     digest = buffer[position + 64 : position + 96]
     context = buffer[position + 96 : position + 96 + CONTEXT_SIZE]
@@ -104,7 +103,7 @@ def put_script(buffer, position, account):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def put_stripped(buffer, transfer):  # type: ignore[no-untyped-def]
+def put_stripped(buffer, transfer):
     """Write a transaction without witnesses at the start of `buffer`: what its txid is the hash of."""
     inputs, outputs = transfer.counts[0], transfer.counts[1]
     position = put_integer(buffer, 0, 2, 4)
@@ -134,7 +133,7 @@ def put_stripped(buffer, transfer):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def put_transaction(buffer, position, stripped, size, transfer):  # type: ignore[no-untyped-def]
+def put_transaction(buffer, position, stripped, size, transfer):
     """Write a transaction, from its stripped form of `size` bytes; with witnesses if an input has one."""
     inputs = transfer.counts[0]
     segwit = False
@@ -151,7 +150,7 @@ def put_transaction(buffer, position, stripped, size, transfer):  # type: ignore
 
 
 @njit(cache=True)
-def _put_witness(buffer, position, account, seed):  # type: ignore[no-untyped-def]
+def _put_witness(buffer, position, account, seed):
     if is_p2sh(account):
         buffer[position] = 0
         return position + 1
@@ -164,7 +163,7 @@ def _put_witness(buffer, position, account, seed):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True)
-def _put_varint(buffer, position, number):  # type: ignore[no-untyped-def]
+def _put_varint(buffer, position, number):
     """Write Core's base-128 VARINT."""
     size = 1
     rest = number >> 7
@@ -178,7 +177,7 @@ def _put_varint(buffer, position, number):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _compress_amount(value):  # type: ignore[no-untyped-def]
+def _compress_amount(value):
     if value == 0:
         return value
     exponent = 0
@@ -191,7 +190,7 @@ def _compress_amount(value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def put_undo(buffer, position, transfer):  # type: ignore[no-untyped-def]
+def put_undo(buffer, position, transfer):
     """Write the undo record of a transaction: its spent coins as Bitcoin Core stores them."""
     inputs = transfer.counts[0]
     position = put_compact(buffer, position, inputs)

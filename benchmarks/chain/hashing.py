@@ -1,4 +1,3 @@
-# mypy: disallow-untyped-decorators=False
 """Hashing kernels: SHA-256 by OpenSSL, RIPEMD-160, Merkle root.
 
 Not the engine's own SHA-256, so that the generated blocks judge it. OpenSSL's low-level functions are called because
@@ -67,7 +66,7 @@ _RIPEMD_START: Final = np.array([0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476,
 
 
 @njit(cache=True)
-def sha256(context, data, size, digest):  # type: ignore[no-untyped-def]
+def sha256(context, data, size, digest):
     """Write the SHA-256 of `size` bytes at address `data` to address `digest`, which may be the same.
 
     `context` is the address of CONTEXT_SIZE bytes of scratch.
@@ -78,14 +77,14 @@ def sha256(context, data, size, digest):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def sha256d(context, data, size, digest):  # type: ignore[no-untyped-def]
+def sha256d(context, data, size, digest):
     """Write the SHA-256 of the SHA-256, as `sha256` does."""
     sha256(context, data, size, digest)
     sha256(context, digest, 32, digest)
 
 
 @njit(cache=True)
-def _ripemd_function(row, x, y, z):  # type: ignore[no-untyped-def]
+def _ripemd_function(row, x, y, z):
     if row == 0:
         return x ^ y ^ z
     if row == 1:
@@ -98,7 +97,7 @@ def _ripemd_function(row, x, y, z):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def ripemd160(data, digest):  # type: ignore[no-untyped-def]
+def ripemd160(data, digest):
     """digest[:20] = RIPEMD-160 of data[:32], one block: five rounds in each of two lines."""
     words = np.zeros(16, np.uint32)
     for i in range(32):
@@ -124,7 +123,7 @@ def ripemd160(data, digest):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def merkle_root(hashes, count):  # type: ignore[no-untyped-def]
+def merkle_root(hashes, count):
     """The Merkle root of hashes[:count] (rows of four words, one spare row behind them), left in row 0."""
     context = np.empty(CONTEXT_SIZE, np.uint8)
     while count > 1:

@@ -1,4 +1,3 @@
-# mypy: disallow-untyped-decorators=False
 """Kernels that decide who pays whom, in mainnet's proportions, and fill blocks with it.
 
 A transaction takes random coins from a bag or two and pays accounts of the roles in `encode`: most have 1 or
@@ -63,7 +62,7 @@ class Totals(NamedTuple):
 
 
 @njit(cache=True)
-def _pay_users(transfer, dice, newest, outputs):  # type: ignore[no-untyped-def]
+def _pay_users(transfer, dice, newest, outputs):
     """Outputs to users: most to new accounts, some to old ones, a fifth to accounts that are never emptied."""
     for _ in range(outputs):
         chance = roll(dice, 100)
@@ -78,18 +77,18 @@ def _pay_users(transfer, dice, newest, outputs):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _any_deposit(dice, exchange):  # type: ignore[no-untyped-def]
+def _any_deposit(dice, exchange):
     """A deposit address of an exchange: the first ones are used much more often."""
     return account_number(DEPOSIT, exchange, roll(dice, 1 + roll(dice, DEPOSITORS)))
 
 
 @njit(cache=True)
-def _any_hot(dice, exchange):  # type: ignore[no-untyped-def]
+def _any_hot(dice, exchange):
     return account_number(HOT, exchange, roll(dice, HOT_WALLETS))
 
 
 @njit(cache=True)
-def _many(dice, single, double, few, tail):  # type: ignore[no-untyped-def]
+def _many(dice, single, double, few, tail):
     """A number of inputs or outputs: chances in 1,000 of 1, 2, 3; then 4 to 8, rarely to 50, once to `tail`."""
     chance = roll(dice, 1_000)
     if chance < single:
@@ -104,7 +103,7 @@ def _many(dice, single, double, few, tail):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _pool_payout(coins, transfer, dice):  # type: ignore[no-untyped-def]
+def _pool_payout(coins, transfer, dice):
     pool = roll(dice, POOLS)
     spend(coins, transfer, dice, POOL_BAGS + pool, 3)
     for _ in range(20 + roll(dice, 300)):
@@ -113,7 +112,7 @@ def _pool_payout(coins, transfer, dice):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _miner_payment(coins, transfer, dice, newest):  # type: ignore[no-untyped-def]
+def _miner_payment(coins, transfer, dice, newest):
     spend(coins, transfer, dice, MINER_BAG, 1 + roll(dice, 3))
     if roll(dice, 10) < 6:
         pay(transfer, _any_deposit(dice, roll(dice, EXCHANGES)))
@@ -123,7 +122,7 @@ def _miner_payment(coins, transfer, dice, newest):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True)
-def _sweep(coins, transfer, dice):  # type: ignore[no-untyped-def]
+def _sweep(coins, transfer, dice):
     """Deposits together with a hot coin, into hot wallets: the link that the common-input closure finds."""
     exchange = roll(dice, EXCHANGES)
     bag = DEPOSIT_BAGS + exchange
@@ -135,7 +134,7 @@ def _sweep(coins, transfer, dice):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _withdrawal(coins, transfer, dice, newest):  # type: ignore[no-untyped-def]
+def _withdrawal(coins, transfer, dice, newest):
     exchange = roll(dice, EXCHANGES)
     spend(coins, transfer, dice, HOT_BAGS + exchange, 1 + roll(dice, 2))
     _pay_users(transfer, dice, newest, _many(dice, 500, 100, 100, 150))
@@ -145,7 +144,7 @@ def _withdrawal(coins, transfer, dice, newest):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _coinjoin(coins, transfer, dice, newest):  # type: ignore[no-untyped-def]
+def _coinjoin(coins, transfer, dice, newest):
     """Five equal outputs (see _share_out) and as many of change."""
     if coins.bags[USER_BAG, HELD] > 5:
         spend(coins, transfer, dice, USER_BAG, 5)
@@ -155,7 +154,7 @@ def _coinjoin(coins, transfer, dice, newest):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _user_payment(coins, transfer, dice, newest):  # type: ignore[no-untyped-def]
+def _user_payment(coins, transfer, dice, newest):
     spend(coins, transfer, dice, USER_BAG, _many(dice, 640, 200, 70, MAX_INPUTS))
     outputs = _many(dice, 170, 720, 60, MAX_OUTPUTS - 10)
     if coins.bags[USER_BAG, HELD] < coins.bags[USER_BAG, LIMIT] // 2:
@@ -170,7 +169,7 @@ def _user_payment(coins, transfer, dice, newest):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True)
-def _compose(coins, transfer, dice, newest):  # type: ignore[no-untyped-def]
+def _compose(coins, transfer, dice, newest):
     """Choose the inputs and payees of a transaction; where the chosen one has no coins, there are no inputs."""
     transfer.counts[0] = transfer.counts[1] = 0
     chance = roll(dice, 1_000)
@@ -193,7 +192,7 @@ def _compose(coins, transfer, dice, newest):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _share_out(transfer, dice, joined):  # type: ignore[no-untyped-def]
+def _share_out(transfer, dice, joined):
     """Give every output a part of what the inputs hold, less the fee; what is stored for good is small."""
     inputs, outputs = transfer.counts[0], transfer.counts[1]
     left = np.int64(0)
@@ -213,7 +212,7 @@ def _share_out(transfer, dice, joined):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def fill_block(coins, transfer, dice, newest, height, weight, block, undo, stripped, txids, wtxids):  # type: ignore[no-untyped-def]
+def fill_block(coins, transfer, dice, newest, height, weight, block, undo, stripped, txids, wtxids):
     """Fill `block` with transactions (without their number) up to a weight, and `undo` with their records.
 
     Rows 1 and up of `txids` and `wtxids` become their hashes, row 0 is left for the coinbase. `newest` holds

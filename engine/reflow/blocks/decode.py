@@ -1,7 +1,7 @@
 """One batch of raw blocks to columns, with every check that needs no other batch.
 
 Checked here: block hash, Merkle root, witness commitment, one coinbase and in front, undo counts, value ranges,
-debits >= credits per transaction, coinbase <= subsidy + fees. Links between blocks, the chain's work and the undo
+debits >= credited per transaction, coinbase <= subsidy + fees. Links between blocks, the chain's work and the undo
 checksums are the source's business.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reflow.blocks import hashing, kernels
+from reflow.blocks.kernels import Layout, Postings
 from reflow.blocks.source import RawBatch, bounds_of
 from reflow.errors import BadBlockError
 from reflow.network import Network
@@ -50,19 +51,6 @@ class DecodedBatch(NamedTuple):
     payee_scripts: list[bytes]
 
 
-class Layout(NamedTuple):
-    """Where things lie in the bytes of a batch."""
-
-    counts: NDArray[np.int64]
-    first_tx: NDArray[np.int64]
-    first_output: NDArray[np.int64]
-    transactions: NDArray[np.int64]
-    inputs: NDArray[np.int64]
-    outputs: NDArray[np.int64]
-    values: NDArray[np.int64]
-    scripts: NDArray[np.int64]
-
-
 def decode(batch: RawBatch, network: Network) -> DecodedBatch:
     """The columns of a batch. Raises BadBlockError naming place, height and what differed, at the first fault.
 
@@ -76,39 +64,18 @@ def decode(batch: RawBatch, network: Network) -> DecodedBatch:
     hashing.hash_transactions(batch.blocks, layout.transactions, txids)
     hashing.check_roots(batch.blocks, batch.block_bounds, layout.first_tx, txids, batch.hashes, fault)
     _check(batch, fault)
-    hashing.check_witnesses(
-        batch.blocks,
-        layout.first_tx,
-        layout.first_output,
-        layout.transactions,
-        layout.outputs,
-        txids,
-        layout.scripts,
-        fault,
-    )
+    hashing.check_witnesses(batch.blocks, layout, txids, fault)
     _check(batch, fault)
-    debit_value, debit_account = _debits(batch, layout, fault)
-    credit_account = np.empty(len(layout.values), np.int64)
-    hashing.credit_accounts(batch.blocks, layout.scripts, credit_account)
+    debits = _debits(batch, layout, fault)
+    credited = Postings(np.empty(len(layout.values), np.int64), layout.values)
+    hashing.credit_accounts(batch.blocks, layout.scripts, credited.account)
     txids = np.ascontiguousarray(txids[:, ::-1])
     sums = np.empty((len(layout.counts), kernels.SUMS), np.int64)
     heights = range(batch.first_height, batch.first_height + len(layout.counts))
     subsidies = np.array([network.subsidy(height) for height in heights], np.int64)
-    kernels.sum_blocks(
-        layout.first_tx,
-        layout.inputs,
-        layout.outputs,
-        subsidies,
-        txids,
-        debit_account,
-        debit_value,
-        credit_account,
-        layout.values,
-        sums,
-        fault,
-    )
+    kernels.sum_blocks(layout, subsidies, txids, debits, credited, sums, fault)
     _check(batch, fault)
-    return _columns(batch, layout, txids, debit_account, debit_value, credit_account, sums)
+    return _columns(batch, layout, txids, debits, credited, sums)
 
 
 def input_counts(block: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -126,16 +93,7 @@ def lay_out_block(block: NDArray[np.uint8]) -> Layout | None:
     if fault[0]:
         return None
     layout = _empty_layout(counts)
-    kernels.lay_out(
-        block,
-        bounds,
-        layout.transactions,
-        layout.inputs,
-        layout.outputs,
-        layout.values,
-        layout.scripts,
-        fault,
-    )
+    kernels.lay_out(block, bounds, layout, fault)
     return None if fault[0] else layout
 
 
@@ -158,37 +116,24 @@ def _lay_out(batch: RawBatch, fault: NDArray[np.int64]) -> Layout:
     kernels.count_blocks(batch.blocks, batch.block_bounds, counts, fault)
     _check(batch, fault)
     layout = _empty_layout(counts)
-    kernels.lay_out(
-        batch.blocks,
-        batch.block_bounds,
-        layout.transactions,
-        layout.inputs,
-        layout.outputs,
-        layout.values,
-        layout.scripts,
-        fault,
-    )
+    kernels.lay_out(batch.blocks, batch.block_bounds, layout, fault)
     _check(batch, fault)
     return layout
 
 
-def _debits(
-    batch: RawBatch, layout: Layout, fault: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(values in sat, accounts) of the spent outputs, in chain order."""
+def _debits(batch: RawBatch, layout: Layout, fault: NDArray[np.int64]) -> Postings:
+    """Of the spent outputs."""
     count = int(layout.counts[:, 1].sum()) - len(layout.counts)
     values = np.empty(count, np.int64)
     scripts = np.empty((count, 3), np.int64)
-    points = kernels.lay_out_undo(
-        batch.undo, batch.undo_bounds, layout.first_tx, layout.inputs, values, scripts, fault
-    )
+    points = kernels.lay_out_undo(batch.undo, batch.undo_bounds, layout, values, scripts, fault)
     _check(batch, fault)
     ys = np.zeros((points + 1, 32), np.uint8)
     if points:
         _solve_points(batch, scripts[(scripts[:, 0] == 4) | (scripts[:, 0] == 5)], ys, fault)
     accounts = np.empty(count, np.int64)
     hashing.debit_accounts(batch.undo, scripts, ys, accounts)
-    return values, accounts
+    return Postings(accounts, values)
 
 
 def _solve_points(
@@ -210,9 +155,8 @@ def _columns(
     batch: RawBatch,
     layout: Layout,
     txids: NDArray[np.uint8],
-    debit_account: NDArray[np.int64],
-    debit_value: NDArray[np.int64],
-    credit_account: NDArray[np.int64],
+    debits: Postings,
+    credited: Postings,
     sums: NDArray[np.int64],
 ) -> DecodedBatch:
     starts = batch.block_bounds[:-1]
@@ -234,15 +178,15 @@ def _columns(
         script_sigs=[_script_sig(batch.blocks, layout.transactions[t]) for t in layout.first_tx[:-1]],
         txids=txids,
         debit_tx=np.repeat(numbers, spending),
-        debit_account=debit_account,
-        debit_value=debit_value,
+        debit_account=debits.account,
+        debit_value=debits.value,
         credit_tx=np.repeat(numbers, layout.outputs),
-        credit_account=credit_account,
-        credit_value=layout.values,
+        credit_account=credited.account,
+        credit_value=credited.value,
         payee_tx=np.repeat(layout.first_tx[:-1], layout.outputs[layout.first_tx[:-1]])[
             layout.values[_coinbase_rows(layout)] > 0
         ],
-        payee_account=credit_account[payee_rows],
+        payee_account=credited.account[payee_rows],
         payee_scripts=[batch.blocks[start:end].tobytes() for start, end in bounds],
     )
 
@@ -282,7 +226,7 @@ _FAULTS: Final = {
     kernels.UNDO_INPUTS: "undo data of transaction {tx} have {found} inputs, expected {expected}",
     kernels.UNDO_VALUE_RANGE: "undo data of transaction {tx} have a coin of {found} sat, expected 0 to {expected}",
     kernels.UNDO_POINT: "undo data have a public key that is not on the curve",
-    kernels.OVERSPENT: "transaction {tx} spends {found} sat and pays {expected}: debits must cover credits",
+    kernels.OVERSPENT: "transaction {tx} spends {found} sat and pays {expected}: debits must cover credited",
     kernels.OVERCLAIMED: "coinbase claims {found} sat, expected at most {expected} (subsidy and fees)",
 }
 

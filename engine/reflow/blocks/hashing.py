@@ -65,27 +65,27 @@ def hash_headers(headers, hashes):
 
 
 @njit(nogil=True, cache=True)
-def _is_segwit(layout, t):
-    return layout[t, TX_INPUTS] != layout[t, TX_START] + 4
+def _is_segwit(transactions, t):
+    return transactions[t, TX_INPUTS] != transactions[t, TX_START] + 4
 
 
 @njit(nogil=True, cache=True)
-def _longest(layout):
+def _longest(transactions):
     longest = np.int64(0)
-    for t in range(len(layout)):
-        longest = max(longest, layout[t, TX_END] - layout[t, TX_START])
+    for t in range(len(transactions)):
+        longest = max(longest, transactions[t, TX_END] - transactions[t, TX_START])
     return longest
 
 
 @njit(nogil=True, cache=True)
-def hash_transactions(raw, layout, txids):
+def hash_transactions(raw, transactions, txids):
     """txids[t] = SHA-256d of transaction t without its witness (BIP 141), in the byte order of the wire."""
-    data, starts = _scratch(_longest(layout))
+    data, starts = _scratch(_longest(transactions))
     digests = txids.view(np.uint32)
     first = 0
     position = np.int64(0)
-    for t in range(len(layout)):
-        start, inputs, _, witness, end = layout[t]
+    for t in range(len(transactions)):
+        start, inputs, _, witness, end = transactions[t]
         if position + padded(end - start) > len(data):
             _hash(data, starts[: t - first + 1], digests[first:t])
             first, position = t, np.int64(0)
@@ -94,33 +94,34 @@ def hash_transactions(raw, layout, txids):
         last = append(data, last, raw, end - 4, end)
         position = pad(data, position, last)
         starts[t - first + 1] = position
-    _hash(data, starts[: len(layout) - first + 1], digests[first:])
+    _hash(data, starts[: len(transactions) - first + 1], digests[first:])
     hash_again(digests)
 
 
 @njit(nogil=True, cache=True)
-def hash_witnesses(raw, layout, txids, wtxids):
+def hash_witnesses(raw, transactions, txids, wtxids):
     """wtxids[t] = SHA-256d of transaction t with its witness (BIP 141); its txid where it has none."""
-    data, starts = _scratch(_longest(layout))
+    data, starts = _scratch(_longest(transactions))
     numbers = np.empty(len(starts), np.int64)
     digests = np.empty((len(starts), WORDS), np.uint32)
     found = wtxids.view(np.uint32)
     known = txids.view(np.uint32)
     count = 0
-    for t in range(len(layout) + 1):
-        full = t == len(layout) or starts[count] + padded(layout[t, TX_END] - layout[t, TX_START]) > len(data)
-        if full:
+    for t in range(len(transactions) + 1):
+        at_end = t == len(transactions)
+        start, end = (0, 0) if at_end else (transactions[t, TX_START], transactions[t, TX_END])
+        if at_end or starts[count] + padded(end - start) > len(data):
             _hash(data, starts[: count + 1], digests)
             hash_again(digests[:count])
             for k in range(count):
                 copy_bytes(found[numbers[k]].ctypes.data, digests[k].ctypes.data, 4 * WORDS)
             count = 0
-        if t == len(layout):
+        if at_end:
             break
-        if not _is_segwit(layout, t):
+        if not _is_segwit(transactions, t):
             copy_bytes(found[t].ctypes.data, known[t].ctypes.data, 4 * WORDS)
             continue
-        last = append(data, starts[count], raw, layout[t, TX_START], layout[t, TX_END])
+        last = append(data, starts[count], raw, start, end)
         starts[count + 1] = pad(data, starts[count], last)
         numbers[count] = t
         count += 1
@@ -183,24 +184,27 @@ def _commitment(raw, scripts, first, last):
 
 
 @njit(nogil=True, cache=True)
-def check_witnesses(raw, first_tx, first_output, layout, outputs, txids, scripts, fault):
+def check_witnesses(raw, layout, txids, fault):
     """Each block's witness commitment (BIP 141), the only hash that covers its witness bytes.
 
     Applies to blocks whose coinbase carries the witness reserved value; in others no transaction may have a witness.
     """
+    first_tx, transactions, scripts = layout.first_tx, layout.transactions, layout.scripts
     wtxids = np.empty_like(txids)
-    hash_witnesses(raw, layout, txids, wtxids)
+    hash_witnesses(raw, transactions, txids, wtxids)
     pair = np.empty((2, 4 * WORDS), np.uint8)
     for b in range(len(first_tx) - 1):
         t0 = first_tx[b]
         t1 = first_tx[b + 1]
-        witness = layout[t0, TX_WITNESS]
-        o0 = first_output[b]
-        position = _commitment(raw, scripts, o0, o0 + outputs[t0])
-        reserved = layout[t0, TX_END] - 4 - witness == 34 and raw[witness] == 1 and raw[witness + 1] == 32
+        witness = transactions[t0, TX_WITNESS]
+        o0 = layout.first_output[b]
+        position = _commitment(raw, scripts, o0, o0 + layout.outputs[t0])
+        reserved = (
+            transactions[t0, TX_END] - 4 - witness == 34 and raw[witness] == 1 and raw[witness + 1] == 32
+        )
         if not reserved or position < 0:
             for t in range(t0, t1):
-                if _is_segwit(layout, t):
+                if _is_segwit(transactions, t):
                     fault[:] = (UNEXPECTED_WITNESS, b, t - t0, 0, 0)
                     return
             continue

@@ -9,10 +9,11 @@ A kernel that finds a fault stops and writes it to `fault`: (code, block, transa
 `decode.py` makes the sentence.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from reflow.blocks.memory import copy_bytes
 from reflow.network import MAX_MONEY
@@ -40,6 +41,34 @@ UNEXPECTED_WITNESS: Final = 18
 
 # Columns of the per-transaction table of positions in `raw`.
 TX_START, TX_INPUTS, TX_OUTPUTS, TX_WITNESS, TX_END, TX_COLUMNS = 0, 1, 2, 3, 4, 5
+
+
+class Layout(NamedTuple):
+    """Where things lie in the bytes `raw` of some blocks."""
+
+    counts: NDArray[np.int64]
+    """counts[b] = (transactions, inputs with the coinbase's, outputs) of block b."""
+    first_tx: NDArray[np.int64]
+    """(blocks + 1): block b has the transactions first_tx[b] .. first_tx[b + 1] - 1."""
+    first_output: NDArray[np.int64]
+    """(blocks + 1): and the outputs from first_output[b] on."""
+    transactions: NDArray[np.int64]
+    """transactions[t] = positions of transaction t, see TX_START and so on."""
+    inputs: NDArray[np.int64]
+    outputs: NDArray[np.int64]
+    """How many transaction t has."""
+    values: NDArray[np.int64]
+    """Sat of each output."""
+    scripts: NDArray[np.int64]
+    """scripts[o] = (start, end) of the scriptPubKey of output o."""
+
+
+class Postings(NamedTuple):
+    """Debits or credited in chain order."""
+
+    account: NDArray[np.int64]
+    value: NDArray[np.int64]
+    """In sat."""
 
 
 @njit(nogil=True, cache=True)
@@ -141,24 +170,24 @@ def _walk_outputs(raw, position, end, count):
 
 
 @njit(nogil=True, cache=True)
-def _walk_transaction(raw, start, end, t, layout):
-    """(inputs, outputs) of the transaction at `start`, its positions in layout[t]; (-1, _) if it is cut short."""
+def _walk_transaction(raw, start, end, t, positions):
+    """(inputs, outputs) of the transaction at `start`, its positions in positions[t]; (-1, _) if it is cut short."""
     position = start + 4
     if position + 2 > end:
         return np.int64(-1), np.int64(0)
     segwit = raw[position] == 0 and raw[position + 1] == 1
     if segwit:
         position += 2
-    layout[t, TX_START] = start
-    layout[t, TX_INPUTS] = position
+    positions[t, TX_START] = start
+    positions[t, TX_INPUTS] = position
     inputs, position = compact(raw, position, end)
     position = _walk_inputs(raw, position, end, inputs) if inputs >= 0 else np.int64(-1)
     if position < 0:
         return np.int64(-1), np.int64(0)
     outputs, position = compact(raw, position, end)
-    layout[t, TX_OUTPUTS] = position
+    positions[t, TX_OUTPUTS] = position
     position = _walk_outputs(raw, position, end, outputs) if outputs >= 0 else np.int64(-1)
-    layout[t, TX_WITNESS] = position
+    positions[t, TX_WITNESS] = position
     if segwit:
         for _ in range(inputs):
             if position < 0:
@@ -167,14 +196,14 @@ def _walk_transaction(raw, start, end, t, layout):
             position = _skip_strings(raw, position, end, items) if items >= 0 else np.int64(-1)
     if position < 0 or position + 4 > end:
         return np.int64(-1), np.int64(0)
-    layout[t, TX_END] = position + 4
+    positions[t, TX_END] = position + 4
     return inputs, outputs
 
 
 @njit(nogil=True, cache=True)
 def count_blocks(raw, bounds, counts, fault):
     """Walk every block: counts[b] = (transactions, inputs with the coinbase's, outputs)."""
-    layout = np.empty((1, TX_COLUMNS), np.int64)
+    positions = np.empty((1, TX_COLUMNS), np.int64)
     for b in range(len(bounds) - 1):
         end = bounds[b + 1]
         transactions, position = compact(raw, bounds[b] + 80, end)
@@ -183,14 +212,14 @@ def count_blocks(raw, bounds, counts, fault):
             return
         counts[b, 0] = counts[b, 1] = counts[b, 2] = 0
         for t in range(transactions):
-            inputs, outputs = _walk_transaction(raw, position, end, 0, layout)
+            inputs, outputs = _walk_transaction(raw, position, end, 0, positions)
             if inputs < 0:
                 fault[:] = (CUT_SHORT, b, t, position - bounds[b], end - bounds[b])
                 return
             counts[b, 0] += 1
             counts[b, 1] += inputs
             counts[b, 2] += outputs
-            position = layout[0, TX_END]
+            position = positions[0, TX_END]
         if position != end:
             fault[:] = (TRAILING_BYTES, b, transactions - 1, end - bounds[b], position - bounds[b])
             return
@@ -213,25 +242,26 @@ def _input_position(raw, start):
 
 
 @njit(nogil=True, cache=True)
-def lay_out(raw, bounds, layout, inputs, outputs, values, scripts, fault):
-    """Positions of every transaction and output of blocks that `count_blocks` accepted.
+def lay_out(raw, bounds, layout, fault):
+    """Fill the layout of blocks that `count_blocks` accepted, all but the columns that come from its counts.
 
-    layout[t] = positions of transaction t; inputs[t], outputs[t] = its counts; values[o] = sat of output o;
-    scripts[o] = (start, end) of its scriptPubKey in raw. A transaction with a null outpoint is the coinbase: the first
-    of its block and no other.
+    A transaction with a null outpoint is the coinbase: the first of its block and no other.
     """
+    inputs, outputs, values, scripts = layout.inputs, layout.outputs, layout.values, layout.scripts
     t = 0
     o = 0
     for b in range(len(bounds) - 1):
         end = bounds[b + 1]
         transactions, position = compact(raw, bounds[b] + 80, end)
         for i in range(transactions):
-            inputs[t], outputs[t] = _walk_transaction(raw, position, end, t, layout)
-            null = inputs[t] == 1 and _is_coinbase_input(raw, _input_position(raw, layout[t, TX_INPUTS]))
+            inputs[t], outputs[t] = _walk_transaction(raw, position, end, t, layout.transactions)
+            null = inputs[t] == 1 and _is_coinbase_input(
+                raw, _input_position(raw, layout.transactions[t, TX_INPUTS])
+            )
             if null != (i == 0):
                 fault[:] = (SECOND_COINBASE if null else NOT_COINBASE, b, i, int(null), int(i == 0))
                 return
-            position = layout[t, TX_OUTPUTS]
+            position = layout.transactions[t, TX_OUTPUTS]
             for _ in range(outputs[t]):
                 values[o] = _i64(raw, position)
                 if values[o] < 0 or values[o] > MAX_MONEY:
@@ -242,7 +272,7 @@ def lay_out(raw, bounds, layout, inputs, outputs, values, scripts, fault):
                 position += size
                 scripts[o, 1] = position
                 o += 1
-            position = layout[t, TX_END]
+            position = layout.transactions[t, TX_END]
             t += 1
 
 
@@ -309,11 +339,12 @@ def walk_coin(undo, position, end, d, values, scripts):
 
 
 @njit(nogil=True, cache=True)
-def lay_out_undo(undo, bounds, first_tx, inputs, values, scripts, fault):
-    """Value and script position of every spent output, checked against the blocks' transaction and input counts.
+def lay_out_undo(undo, bounds, layout, values, scripts, fault):
+    """Value and script position of every spent output, checked against the layout's transaction and input counts.
 
     values[d] = sat of debit d; scripts[d] = (kind, start, end) in undo. Gives how many are of kind 4 or 5.
     """
+    first_tx, inputs = layout.first_tx, layout.inputs
     d = 0
     points = 0
     for b in range(len(bounds) - 1):
@@ -427,22 +458,24 @@ def _is_in_sorted(account, accounts):
 
 
 @njit(nogil=True, cache=True)
-def _transfers(debits, d, inputs, credited, values, o, outputs):
+def _transfers(debits, d, inputs, credited, o, outputs):
     """(count, sat) of the positive outputs whose account is not among the inputs' (METHODOLOGY section 6, TxTfr...).
 
-    The transaction has the rows d..d + inputs - 1 of debits and o..o + outputs - 1 of credited and values.
+    The transaction has the rows d..d + inputs - 1 of debits and o..o + outputs - 1 of credited.
     """
     count = np.int64(0)
     total = np.int64(0)
     many = inputs > 8 and inputs * outputs > 1024
-    known = np.sort(debits[d : d + inputs]) if many else debits[:0]
+    accounts = debits.account
+    known = np.sort(accounts[d : d + inputs]) if many else accounts[:0]
     for k in range(o, o + outputs):
-        if values[k] <= 0:
+        if credited.value[k] <= 0:
             continue
-        back = _is_in_sorted(credited[k], known) if many else _is_among(credited[k], debits, d, d + inputs)
+        account = credited.account[k]
+        back = _is_in_sorted(account, known) if many else _is_among(account, accounts, d, d + inputs)
         if not back:
             count += 1
-            total += values[k]
+            total += credited.value[k]
     return count, total
 
 
@@ -451,12 +484,13 @@ FEES, ISSUANCE, TRANSFER_COUNT, TRANSFER_VALUE, DIGEST, SUMS = 0, 1, 2, 3, 4, 5
 
 
 @njit(nogil=True, cache=True)
-def sum_blocks(first_tx, inputs, outputs, subsidies, txids, debits, spent, credited, values, sums, fault):
+def sum_blocks(layout, subsidies, txids, debits, credited, sums, fault):
     """Conservation per transaction and block, and each block's sums.
 
-    debits, spent = account and sat of every spent output; credited, values = of every output; txids in display order.
+    debits = of every spent output, credited = of every output; txids in display order.
     A transaction may not pay more than it spends, a coinbase not more than subsidy and fees.
     """
+    first_tx, inputs, outputs = layout.first_tx, layout.inputs, layout.outputs
     words = txids.view(np.int64)
     d = 0
     o = 0
@@ -471,21 +505,21 @@ def sum_blocks(first_tx, inputs, outputs, subsidies, txids, debits, spent, credi
             digest += mix(words[t, 0], words[t, 1], place) + mix(words[t, 2], words[t, 3], place + 1)
             paid = np.int64(0)
             for k in range(o, o + outputs[t]):
-                paid = min(paid + values[k], np.int64(MAX_MONEY + 1))  # a sum that cannot wrap round
-                digest += mix(credited[k], values[k], place + 2)
+                paid = min(paid + credited.value[k], np.int64(MAX_MONEY + 1))  # a sum that cannot wrap round
+                digest += mix(credited.account[k], credited.value[k], place + 2)
             if t == first_tx[b]:
                 claimed = paid
                 o += outputs[t]
                 continue
             drawn = np.int64(0)
             for k in range(d, d + inputs[t]):
-                drawn = min(drawn + spent[k], np.int64(MAX_MONEY))
-                digest += mix(debits[k], spent[k], place + 3)
+                drawn = min(drawn + debits.value[k], np.int64(MAX_MONEY))
+                digest += mix(debits.account[k], debits.value[k], place + 3)
             if paid > drawn:
                 fault[:] = (OVERSPENT, b, t - first_tx[b], drawn, paid)
                 return
             fees += drawn - paid
-            count, total = _transfers(debits, d, inputs[t], credited, values, o, outputs[t])
+            count, total = _transfers(debits, d, inputs[t], credited, o, outputs[t])
             transfer_count += count
             transfer_value += total
             d += inputs[t]

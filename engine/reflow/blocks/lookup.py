@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from reflow.blocks import kernels
 from reflow.blocks.blkfiles import find_blocks_folder, read_block
 from reflow.blocks.datadir import DatadirSource
-from reflow.blocks.decode import Layout, input_counts, lay_out_block
+from reflow.blocks.decode import input_counts, lay_out_block
 from reflow.blocks.headers import Header
+from reflow.blocks.kernels import Layout
 from reflow.blocks.revfiles import RevFile, read_rev_file, undo_counts
 from reflow.blocks.rpc import RpcSource
 from reflow.blocks.source import byte_array
@@ -141,9 +142,7 @@ def _spent(undo: NDArray[np.uint8], layout: Layout, positions: Collection[int]) 
     coins = int(last_input[-1])
     scripts, fault = np.empty((coins, 3), np.int64), np.zeros(5, np.int64)
     bounds = np.array([0, len(undo)], np.int64)
-    kernels.lay_out_undo(
-        undo, bounds, layout.first_tx, layout.inputs, np.empty(coins, np.int64), scripts, fault
-    )
+    kernels.lay_out_undo(undo, bounds, layout, np.empty(coins, np.int64), scripts, fault)
     if fault[0]:
         return
     for position in positions:

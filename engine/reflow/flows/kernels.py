@@ -1,4 +1,3 @@
-# mypy: disable-error-code="untyped-decorator"
 """The loops behind members.py and postings.py, compiled by numba; what the last arguments hold is filled."""
 
 from typing import Any, Final, NamedTuple

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="untyped-decorator"
 """The loops behind day_figures.py, compiled by numba: payments of a range, and the accounts that hold something."""
 
 from typing import Any, Final, NamedTuple

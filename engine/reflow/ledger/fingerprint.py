@@ -1,4 +1,3 @@
-# mypy: disable-error-code="untyped-decorator"
 """The part of a block's fingerprint that is not in its transactions: hash, header time, size, coinbase scriptSig.
 
 Added to what the decoding kernel sums over the rows of `tx`, `debit` and `credit`, it makes `block.digest`: no column

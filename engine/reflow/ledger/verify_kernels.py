@@ -1,10 +1,10 @@
-# mypy: disable-error-code="untyped-decorator"
 """The loop that counts a range of the ledger anew, compiled by numba; it releases the GIL."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from reflow.blocks.kernels import mix
 from reflow.network import MAX_MONEY
@@ -20,20 +20,40 @@ COINBASE_DEBITS: Final = 3
 NO_DEBITS: Final = 4
 NO_CREDITS: Final = 5
 
+Longs = NDArray[np.int64]
+
 _FEW: Final = 1024
 """Pairs of a debit and a credit up to which it is quicker to compare all than to sort."""
 _TOO_MUCH: Final = np.int64(1) << 61
 """Where a sum stops, so that it cannot wrap round."""
 
 
+class Postings(NamedTuple):
+    """Rows of `debit` or `credit`, in chain order; tx counts from the start of the range."""
+
+    tx: Longs
+    account: Longs
+    value: Longs
+
+
+class Noted(NamedTuple):
+    """What is wrong."""
+
+    faults: Longs
+    """faults[k] = (code, transaction, found, expected) of the first faults."""
+    total: Longs
+    """total[0] is how many there are in all."""
+
+
 @njit(nogil=True, cache=True)
-def _note(faults: Any, noted: Any, code: int, tx: int, found: int, expected: int) -> None:
-    if noted[0] < len(faults):
-        faults[noted[0], 0] = code
-        faults[noted[0], 1] = tx
-        faults[noted[0], 2] = found
-        faults[noted[0], 3] = expected
-    noted[0] += 1
+def _note(noted: Noted, code: int, tx: int, found: int, expected: int) -> None:
+    faults, total = noted
+    if total[0] < len(faults):
+        faults[total[0], 0] = code
+        faults[total[0], 1] = tx
+        faults[total[0], 2] = found
+        faults[total[0], 3] = expected
+    total[0] += 1
 
 
 @njit(nogil=True, cache=True)
@@ -47,54 +67,43 @@ def _is_transfer(debits: Any, first: int, last: int, account: int) -> bool:
 
 @njit(nogil=True, cache=True)
 def _add_transfers(
-    sums: Any, debits: Any, d0: int, d1: int, credited: Any, values: Any, o0: int, o1: int
+    sums: Any, debits: Postings, d0: int, d1: int, credited: Postings, o0: int, o1: int
 ) -> None:
     """Count and sum the positive credits o0 .. o1 - 1 whose account is not among those of the debits d0 .. d1 - 1."""
     is_sorted = (d1 - d0) * (o1 - o0) > _FEW
-    known = np.sort(debits[d0:d1]) if is_sorted else debits
+    known = np.sort(debits.account[d0:d1]) if is_sorted else debits.account
     for k in range(o0, o1):
-        if values[k] <= 0:
+        if credited.value[k] <= 0:
             continue
         if is_sorted:
-            i = np.searchsorted(known, credited[k])
-            moved = i == len(known) or known[i] != credited[k]
+            i = np.searchsorted(known, credited.account[k])
+            moved = i == len(known) or known[i] != credited.account[k]
         else:
-            moved = _is_transfer(debits, d0, d1, credited[k])
+            moved = _is_transfer(debits.account, d0, d1, credited.account[k])
         if moved:
             sums[TRANSFER_COUNT] += 1
-            sums[TRANSFER_VALUE] += values[k]
+            sums[TRANSFER_VALUE] += credited.value[k]
 
 
 @njit(nogil=True, cache=True)
-def _total(values: Any, first: int, last: int, code: int, tx: int, faults: Any, noted: Any) -> Any:
+def _total(values: Any, first: int, last: int, code: int, tx: int, noted: Noted) -> Any:
     """Sum of values first .. last - 1, each of which has to be an amount."""
     total = np.int64(0)
     for k in range(first, last):
         if values[k] < 0 or values[k] > MAX_MONEY:
-            _note(faults, noted, code, tx, values[k], MAX_MONEY)
+            _note(noted, code, tx, values[k], MAX_MONEY)
         total = min(total + min(max(values[k], -_TOO_MUCH), _TOO_MUCH), _TOO_MUCH)
     return total
 
 
 @njit(nogil=True, cache=True)
 def count_anew(
-    bounds: Any,
-    txids: Any,
-    debit_tx: Any,
-    debit_account: Any,
-    debit_value: Any,
-    credit_tx: Any,
-    credit_account: Any,
-    credit_value: Any,
-    sums: Any,
-    faults: Any,
-    noted: Any,
+    bounds: Longs, txids: Longs, debits: Postings, credited: Postings, sums: Longs, noted: Noted
 ) -> None:
     """The sums of each block from its rows, and every transaction that does not keep what it takes.
 
-    Block b has the transactions bounds[b] .. bounds[b + 1] - 1, counted from the start of the range like debit_tx and
-    credit_tx, which are sorted; txids is (transactions, 4), 8 bytes of the txid in each. Fills sums[b] and
-    faults[k] = (code, transaction, found, expected) for the first faults; noted[0] is how many there are in all.
+    Block b has the transactions bounds[b] .. bounds[b + 1] - 1, counted from the start of the range; txids is
+    (transactions, 4), 8 bytes of the txid in each. Fills sums[b] and `noted`.
     """
     d = 0
     o = 0
@@ -107,30 +116,30 @@ def count_anew(
         for t in range(bounds[b], bounds[b + 1]):
             d0 = d
             o0 = o
-            while d < len(debit_tx) and debit_tx[d] == t:
+            while d < len(debits.tx) and debits.tx[d] == t:
                 d += 1
-            while o < len(credit_tx) and credit_tx[o] == t:
+            while o < len(credited.tx) and credited.tx[o] == t:
                 o += 1
             place = 4 * (t - bounds[b])
             digest += mix(txids[t, 0], txids[t, 1], place) + mix(txids[t, 2], txids[t, 3], place + 1)
             for k in range(o0, o):
-                digest += mix(credit_account[k], credit_value[k], place + 2)
+                digest += mix(credited.account[k], credited.value[k], place + 2)
             for k in range(d0, d):
-                digest += mix(debit_account[k], debit_value[k], place + 3)
-            drawn = _total(debit_value, d0, d, DEBIT_RANGE, t, faults, noted)
-            paid = _total(credit_value, o0, o, CREDIT_RANGE, t, faults, noted)
+                digest += mix(debits.account[k], debits.value[k], place + 3)
+            drawn = _total(debits.value, d0, d, DEBIT_RANGE, t, noted)
+            paid = _total(credited.value, o0, o, CREDIT_RANGE, t, noted)
             if o == o0:
-                _note(faults, noted, NO_CREDITS, t, 0, 1)
+                _note(noted, NO_CREDITS, t, 0, 1)
             if t == bounds[b]:
                 row[CLAIMED] = paid
                 row[LAST_CREDIT] = o
                 if d > d0:
-                    _note(faults, noted, COINBASE_DEBITS, t, d - d0, 0)
+                    _note(noted, COINBASE_DEBITS, t, d - d0, 0)
                 continue
             if d == d0:
-                _note(faults, noted, NO_DEBITS, t, 0, 1)
+                _note(noted, NO_DEBITS, t, 0, 1)
             if drawn < paid:
-                _note(faults, noted, OVERSPENT, t, drawn, paid)
+                _note(noted, OVERSPENT, t, drawn, paid)
             row[FEES] += drawn - paid
-            _add_transfers(row, debit_account, d0, d, credit_account, credit_value, o0, o)
+            _add_transfers(row, debits, d0, d, credited, o0, o)
         row[DIGEST] = np.int64(digest)

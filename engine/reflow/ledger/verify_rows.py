@@ -14,6 +14,7 @@ from reflow.ledger.faults import KEPT, Fault, Faults
 from reflow.ledger.fingerprint import header_prints
 from reflow.ledger.verify_blocks import Blocks
 from reflow.ledger.verify_columns import Longs, hashes, longs, read
+from reflow.ledger.verify_kernels import Noted, Postings
 from reflow.network import Network
 
 
@@ -32,14 +33,6 @@ class Counted(NamedTuple):
     payee_tx: Longs
     """Accounts that the coinbases pay, each with the first that does."""
     faults: Faults
-
-
-class _Postings(NamedTuple):
-    """Rows of `debit` or `credit`; tx counts from the first of the piece."""
-
-    tx: Longs
-    account: Longs
-    value: Longs
 
 
 def count_rows(con: duckdb.DuckDBPyConnection, blocks: Blocks, network: Network, faults: Faults) -> Counted:
@@ -103,13 +96,13 @@ class _Place(NamedTuple):
 
 def _postings(
     con: duckdb.DuckDBPyConnection, name: str, first: int, last: int, place: _Place, faults: Faults
-) -> _Postings:
+) -> Postings:
     """Rows of `debit` or `credit`, which have to stand in chain order."""
     table = read(con, f"{name}s", first, last)
-    found = _Postings(*(longs(table, column) for column in _Postings._fields))
+    found = Postings(*(longs(table, column) for column in Postings._fields))
     if _check_order(f"tx of a {name}", found.tx, place, faults):
         order = np.argsort(found.tx, kind="stable")
-        found = _Postings(*(column[order] for column in found))
+        found = Postings(*(column[order] for column in found))
     return found._replace(tx=found.tx - first)
 
 
@@ -184,20 +177,31 @@ def _script_sigs(table: Any, blocks: Blocks, faults: Faults) -> list[bytes]:
     return [found.get(height, b"") for height in blocks.height.tolist()]
 
 
-def _sums(txids: Longs, debits: _Postings, credited: _Postings, place: _Place, faults: Faults) -> Longs:
+def _sums(txids: Longs, debits: Postings, credited: Postings, place: _Place, faults: Faults) -> Longs:
     """The sums of each block from its rows; what is wrong in a transaction goes to `faults`."""
     sums = np.zeros((len(place.bounds) - 1, kernels.SUMS), np.int64)
-    noted, first = np.zeros(1, np.int64), np.zeros((KEPT, 4), np.int64)
-    columns = [column.view() for column in (place.bounds, txids, *debits, *credited)]
-    for column in columns:
-        column.setflags(write=False)  # some are; the kernel would be compiled again for each mixture
-    kernels.count_anew(*columns, sums, first, noted)
+    noted = Noted(np.zeros((KEPT, 4), np.int64), np.zeros(1, np.int64))
+    kernels.count_anew(
+        _read_only(place.bounds),
+        _read_only(txids),
+        Postings(*map(_read_only, debits)),
+        Postings(*map(_read_only, credited)),
+        sums,
+        noted,
+    )
     found = [
         _TOLD[code](value, limit)._replace(height=place.height(place.first + tx), tx=place.first + tx)
-        for code, tx, value, limit in first[: noted[0]].tolist()
+        for code, tx, value, limit in noted.faults[: noted.total[0]].tolist()
     ]
-    faults.extend(found, int(noted[0]))
+    faults.extend(found, int(noted.total[0]))
     return sums
+
+
+def _read_only(column: Longs) -> Longs:
+    """The column as the kernel wants it: some are read-only, and it would be compiled again for each mixture."""
+    view = column.view()
+    view.setflags(write=False)
+    return view
 
 
 _TOLD: Final[dict[int, Callable[[int, int], Fault]]] = {
@@ -238,11 +242,11 @@ def _compare(blocks: Blocks, sums: Longs, headers: Longs, network: Network, faul
     )
 
 
-def _payees(sums: Longs, credited: _Postings) -> _Postings:
+def _payees(sums: Longs, credited: Postings) -> Postings:
     """The first payment to each account that a coinbase of the piece pays."""
     starts, ends = sums[:, kernels.FIRST_CREDIT], sums[:, kernels.LAST_CREDIT]
     counts = ends - starts
     rows = np.repeat(starts - bounds_of(counts.tolist())[:-1], counts) + np.arange(int(counts.sum()))
     rows = rows[credited.value[rows] > 0]
     _, first = np.unique(credited.account[rows], return_index=True)
-    return _Postings(*(column[rows[np.sort(first)]] for column in credited))
+    return Postings(*(column[rows[np.sort(first)]] for column in credited))

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="untyped-decorator"
 """The loops behind signers.py and closure.py, compiled by numba."""
 
 from typing import Any, Final
