@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reflow.blocks.clock import mediantimes
 from reflow.blocks.datadir import DatadirSource
 from reflow.errors import LedgerError
 from reflow.ledger.ingest import IngestProgress, ingest
 from reflow.ledger.ledger import Ledger
+from reflow.ledger.rows import mediantimes
 from reflow.network import REGTEST
 from reflow.simulate.blockfiles import BlockFileWriter, write_chain
 from reflow.simulate.chain import Block, Chain, Payee

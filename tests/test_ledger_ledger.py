@@ -11,9 +11,8 @@ import pytest
 
 from reflow.blocks.decode import decode
 from reflow.errors import LedgerError
-from reflow.ledger.assemble import Assembler
 from reflow.ledger.ledger import SCHEMA_VERSION, Ledger, Tip
-from reflow.ledger.rows import SCHEMAS, LedgerRows
+from reflow.ledger.rows import SCHEMAS, Assembler, LedgerRows
 from reflow.network import MAIN, REGTEST
 from support.chains import LEDGER_TABLES, batch_of, content, ingest_folder, simulation, write_simulation
 

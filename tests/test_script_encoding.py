@@ -9,9 +9,15 @@ from embit import base58, bech32
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reflow.encoding import ChecksumError, base58check_decode, segwit_decode
 from reflow.network import MAIN, NETWORKS, Network
-from reflow.script import AddressError, address_of, script_of
+from reflow.script import (
+    AddressError,
+    ChecksumError,
+    address_of,
+    base58check_decode,
+    script_of,
+    segwit_decode,
+)
 
 hashes = st.binary(min_size=20, max_size=20)
 scripts = st.one_of(

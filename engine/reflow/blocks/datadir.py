@@ -23,7 +23,7 @@ from reflow.blocks.blkfiles import (
 )
 from reflow.blocks.headers import Header, HeaderTree
 from reflow.blocks.integrity import check_end, check_loose_ends
-from reflow.blocks.pairing import UndoRecords
+from reflow.blocks.revfiles import UndoRecords
 from reflow.blocks.source import ChainEnd, RawBatch, bounds_of, byte_array
 from reflow.errors import BadBlockError, ReflowError, SourceError
 from reflow.network import Network

@@ -10,8 +10,7 @@ from itertools import islice
 
 from reflow.blocks.blkfiles import BlocksFolder, Damage, read_block
 from reflow.blocks.headers import Header, HeaderTree
-from reflow.blocks.pairing import UndoRecords
-from reflow.blocks.revfiles import read_rev_file
+from reflow.blocks.revfiles import UndoRecords, read_rev_file
 from reflow.errors import BadBlockError, SourceError
 
 _LOOKED_AT = 100

@@ -18,10 +18,9 @@ from reflow.blocks.decode import DecodedBatch, decode
 from reflow.blocks.source import BlockSource, RawBatch
 from reflow.clock import CLOCKS
 from reflow.errors import LedgerError, ReflowError
-from reflow.ledger.assemble import Assembler, concat
 from reflow.ledger.kept_days import keep_days, kept_clocks
 from reflow.ledger.ledger import Ledger, Tip, memory_bytes, raise_if_storage_failed
-from reflow.ledger.rows import LedgerRows
+from reflow.ledger.rows import Assembler, LedgerRows, concat
 from reflow.ledger.scan_state import load_scan, save_scan
 from reflow.network import Network
 

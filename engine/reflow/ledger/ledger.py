@@ -7,7 +7,7 @@ tip never stands above rows that are missing (METHODOLOGY section 2, DESIGN "Led
 import hashlib
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow as pa
 from reflow.errors import LedgerError
 from reflow.ledger.kept_days import take_back_days
 from reflow.ledger.rows import LedgerRows
+from reflow.ledger.rows import Tip as Tip
 from reflow.network import NETWORKS, Network
 from reflow.store.duckdb import memory_limit
 from reflow.store.resources import query
@@ -30,16 +31,6 @@ DEFAULT_MEMORY: Final = 4_000_000_000
 
 _ROLLED_BACK_BY_TX: Final = ("tx", "debit", "credit", "script")
 _ROLLED_BACK_BY_HEIGHT: Final = ("block", "coinbase")
-
-
-class Tip(NamedTuple):
-    """The last block of a ledger."""
-
-    height: int
-    hash: bytes
-    """In display order."""
-    next_tx: int
-    """The `tx` that the next block's coinbase gets."""
 
 
 class Ledger:

@@ -1,8 +1,39 @@
-"""What a run of consecutive blocks adds to the ledger: one Arrow table for each ledger table."""
+"""What a run of consecutive blocks adds to the ledger: decoded batches, one after the other, to its rows.
 
-from typing import Final, NamedTuple
+What depends on the blocks before comes in here: numbers of transactions, and the block clock (METHODOLOGY section 1).
+"""
 
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
 import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+
+from reflow.blocks import kernels
+from reflow.blocks.decode import DecodedBatch
+from reflow.blocks.kernels import mix
+from reflow.errors import BadBlockError
+
+SPAN: Final = 11
+"""A block and its up to ten predecessors."""
+
+DAY_SECONDS: Final = 86_400
+
+_PLACE: Final = -4
+"""Where the header's part of a fingerprint stands: transactions have the places from 0 on."""
+
+
+class Tip(NamedTuple):
+    """The last block of a ledger."""
+
+    height: int
+    hash: bytes
+    """In display order."""
+    next_tx: int
+    """The `tx` that the next block's coinbase gets."""
 
 
 class LedgerRows(NamedTuple):
@@ -44,3 +75,143 @@ SCHEMAS: Final = LedgerRows(
     script=_schema(account=pa.int64(), script=pa.binary(), tx=pa.int64()),
 )
 """The Arrow schema of each table, column for column as in queries/schema.sql."""
+
+
+class Assembler:
+    """Numbers transactions and computes mediantimes along the chain, from a ledger's tip on."""
+
+    def __init__(self, tip: Tip, recent_times: Sequence[int]) -> None:
+        """`recent_times`: header times of the last up to ten blocks, genesis included (seconds since 1970 UTC)."""
+        self._tip = tip
+        self._recent = list(recent_times)
+
+    def rows(self, batch: DecodedBatch) -> LedgerRows:
+        """Ledger rows of the batch that follows. Raises BadBlockError where a previous hash is not the hash before."""
+        self._check_links(batch)
+        base = self._tip.next_tx
+        mediantime = mediantimes(self._recent, batch.times)
+        heights = np.arange(batch.first_height, batch.first_height + len(batch.times), dtype=np.int32)
+        tx_counts = np.diff(batch.first_tx).astype(np.int32)
+        self._recent = [*self._recent, *batch.times[-(SPAN - 1) :].tolist()][-(SPAN - 1) :]
+        self._tip = Tip(int(heights[-1]), batch.hashes[-1].tobytes(), base + int(batch.first_tx[-1]))
+        return LedgerRows(
+            block=pa.table(
+                {
+                    "height": heights,
+                    "hash": _hashes(batch.hashes),
+                    "prev_hash": _hashes(batch.prev_hashes),
+                    "time": batch.times,
+                    "mediantime": mediantime,
+                    "day": pa.array((mediantime // DAY_SECONDS).astype(np.int32)).cast(pa.date32()),
+                    "size": batch.sizes.astype(np.int32),
+                    "tx_count": tx_counts,
+                    "first_tx": batch.first_tx[:-1] + base,
+                    "fees": _sum(batch, kernels.FEES),
+                    "issuance": _sum(batch, kernels.ISSUANCE),
+                    "transfer_count": _sum(batch, kernels.TRANSFER_COUNT),
+                    "transfer_value": _sum(batch, kernels.TRANSFER_VALUE),
+                    "digest": _sum(batch, kernels.DIGEST)
+                    + header_prints(batch.hashes, batch.times, batch.sizes, batch.script_sigs),
+                },
+                schema=SCHEMAS.block,
+            ),
+            tx=pa.table(
+                {
+                    "tx": np.arange(base, base + len(batch.txids)),
+                    "height": np.repeat(heights, tx_counts),
+                    "txid": _hashes(batch.txids),
+                },
+                schema=SCHEMAS.tx,
+            ),
+            debit=_postings(batch.debit_tx + base, batch.debit_account, batch.debit_value),
+            credit=_postings(batch.credit_tx + base, batch.credit_account, batch.credit_value),
+            coinbase=pa.table({"height": heights, "script_sig": batch.script_sigs}, schema=SCHEMAS.coinbase),
+            script=pa.table(
+                {
+                    "account": batch.payee_account,
+                    "script": batch.payee_scripts,
+                    "tx": batch.payee_tx + base,
+                },
+                schema=SCHEMAS.script,
+            ),
+        )
+
+    def _check_links(self, batch: DecodedBatch) -> None:
+        hashes = [self._tip.hash, *(row.tobytes() for row in batch.hashes)]
+        for index, prev_hash in enumerate(batch.prev_hashes):
+            if prev_hash.tobytes() != hashes[index]:
+                raise BadBlockError(
+                    f"block {hashes[index + 1].hex()} at height {batch.first_height + index}: previous hash "
+                    f"{prev_hash.tobytes().hex()}, expected {hashes[index].hex()}"
+                )
+
+
+def concat(parts: Sequence[LedgerRows]) -> LedgerRows:
+    """The rows of several consecutive batches as one, without copying them."""
+    return LedgerRows(*(pa.concat_tables(tables) for tables in zip(*parts, strict=True)))
+
+
+def _sum(batch: DecodedBatch, column: int) -> NDArray[np.int64]:
+    return np.ascontiguousarray(batch.sums[:, column])
+
+
+def _hashes(rows: NDArray[np.uint8]) -> pa.Array:
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), len(rows), [None, pa.py_buffer(rows)])
+
+
+def _postings(tx: NDArray[np.int64], account: NDArray[np.int64], value: NDArray[np.int64]) -> pa.Table:
+    return pa.table({"tx": tx, "account": account, "value": value}, schema=SCHEMAS.debit)
+
+
+def mediantimes(predecessors: Sequence[int], times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Mediantime of consecutive blocks, seconds since 1970 UTC.
+
+    `times` are their header times, `predecessors` those of the up to ten blocks before them (genesis included). Of n
+    sorted values the one with index n // 2 counts, as in Bitcoin Core's `GetMedianTimePast`.
+    """
+    before = list(predecessors)[-(SPAN - 1) :]
+    known = np.concatenate([np.array(before, np.int64), times])
+    result = np.empty(len(times), np.int64)
+    short = min(SPAN - 1 - len(before), len(times))
+    for k in range(short):
+        window = np.sort(known[: len(before) + k + 1])
+        result[k] = window[len(window) // 2]
+    if short < len(times):
+        windows = np.lib.stride_tricks.sliding_window_view(known, SPAN)
+        result[short:] = np.sort(windows, axis=1)[:, SPAN // 2]
+    return result
+
+
+def header_prints(
+    hashes: NDArray[np.uint8],
+    times: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    script_sigs: Iterable[bytes],
+) -> NDArray[np.int64]:
+    """The part of each block's fingerprint that is not in its transactions.
+
+    `hashes` is (blocks, 32) in display order, times in seconds, sizes in bytes. Added to what the decoding kernel sums
+    over the rows of `tx`, `debit` and `credit`, it makes `block.digest`: no column of the ledger is left that neither
+    the digest covers nor another column decides.
+    """
+    sigs = b"".join(hashlib.sha256(script_sig).digest()[:16] for script_sig in script_sigs)
+    prints = np.empty(len(times), np.int64)
+    _header_prints(
+        np.frombuffer(bytearray(hashes.tobytes()), "<i8").reshape(-1, 4),
+        np.array(times, np.int64),
+        np.array(sizes, np.int64),
+        np.frombuffer(bytearray(sigs), "<i8").reshape(-1, 2),
+        prints,
+    )
+    return prints
+
+
+@njit(nogil=True, cache=True)
+def _header_prints(hashes: Any, times: Any, sizes: Any, sigs: Any, prints: Any) -> None:
+    for b in range(len(times)):
+        prints[b] = np.int64(
+            mix(hashes[b, 0], hashes[b, 1], _PLACE)
+            + mix(hashes[b, 2], hashes[b, 3], _PLACE + 1)
+            + mix(times[b], sizes[b], _PLACE + 2)
+            + mix(sigs[b, 0], sigs[b, 1], _PLACE + 3)
+        )

@@ -18,10 +18,8 @@ from reflow.errors import LedgerError
 from reflow.ledger.faults import Fault, Faults
 from reflow.ledger.kept_days import check_days
 from reflow.ledger.ledger import Ledger, Tip, memory_bytes, one_line, raise_if_storage_failed
-from reflow.ledger.verify_blocks import Before, Blocks, check_blocks, genesis, pieces, read_blocks
-from reflow.ledger.verify_columns import Longs
-from reflow.ledger.verify_rows import Counted, count_rows
-from reflow.ledger.verify_scripts import check_scripts
+from reflow.ledger.verify_blocks import Before, Blocks, Longs, check_blocks, genesis, pieces, read_blocks
+from reflow.ledger.verify_rows import Counted, check_scripts, count_rows
 from reflow.progress import Progress, silent
 from reflow.store.duckdb import rows
 from reflow.store.resources import query
