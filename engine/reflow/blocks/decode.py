@@ -1,7 +1,7 @@
 """One batch of raw blocks to columns, with every check that needs no other batch.
 
 Checked here: block hash, Merkle root, witness commitment, one coinbase and in front, undo counts, value ranges,
-debits >= credited per transaction, coinbase <= subsidy + fees. Links between blocks, the chain's work and the undo
+debits >= credits per transaction, coinbase <= subsidy + fees. Links between blocks, the chain's work and the undo
 checksums are the source's business.
 """
 
@@ -226,7 +226,7 @@ _FAULTS: Final = {
     kernels.UNDO_INPUTS: "undo data of transaction {tx} have {found} inputs, expected {expected}",
     kernels.UNDO_VALUE_RANGE: "undo data of transaction {tx} have a coin of {found} sat, expected 0 to {expected}",
     kernels.UNDO_POINT: "undo data have a public key that is not on the curve",
-    kernels.OVERSPENT: "transaction {tx} spends {found} sat and pays {expected}: debits must cover credited",
+    kernels.OVERSPENT: "transaction {tx} spends {found} sat and pays {expected}: debits must cover credits",
     kernels.OVERCLAIMED: "coinbase claims {found} sat, expected at most {expected} (subsidy and fees)",
 }
 

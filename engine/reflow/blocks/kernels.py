@@ -64,7 +64,7 @@ class Layout(NamedTuple):
 
 
 class Postings(NamedTuple):
-    """Debits or credited in chain order."""
+    """Debits or credits in chain order."""
 
     account: NDArray[np.int64]
     value: NDArray[np.int64]
