@@ -55,8 +55,9 @@ def little_memory() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def intact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files, ingested once: what is loaded and compiled takes memory of its own."""
+    """The files, which little memory is enough for, once all is loaded and compiled: that takes memory of its own."""
     folder = write_simulation(tmp_path_factory.mktemp("intact") / "blocks", BLOCKS, preallocate=False)
+    ingest_folder(folder.parent / "first", folder)
     with little_memory():
         ingest_folder(folder.parent / "ledger", folder)
     return folder
