@@ -1,6 +1,6 @@
 -- first_payouts: the first transaction sent by the mining entity M0 that credits each of some accounts.
 --
--- Reads    credit, mining_transaction, wanted (account BIGINT)
+-- Reads    credit, mining_transaction, wanted
 -- Returns  one row per account that was paid, in order of account
 --   account  BIGINT
 --   tx       BIGINT

@@ -1,6 +1,6 @@
 -- mining_1hop: the accounts of M1, which the mining entity M0 paid.
 --
--- Reads    credit, mining_transaction (the transactions sent by M0)
+-- Reads    credit, mining_transaction
 -- Params   $rule   SMALLINT   number of the rule by which M0 and what it sent were found
 -- Returns  one row per account, in no order
 --   account  BIGINT

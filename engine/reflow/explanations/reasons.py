@@ -5,13 +5,12 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from duckdb import DuckDBPyConnection
 
 from reflow.flows.catalog import EX, INCL, Metric
 from reflow.flows.methodology import Methodology
 from reflow.ledger.days import Blocks
-from reflow.store.duckdb import rows
-from reflow.store.resources import query
+from reflow.owners.owners import Owners
+from reflow.store.relations import WANTED
 
 Role = Literal["sender", "receiver", "filled", "emptied", ""]
 """`filled`: by this transaction it came to hold something; `emptied`: by it, it held nothing any more."""
@@ -77,20 +76,18 @@ class Owner(NamedTuple):
             yield Reason("payout", "1-hop", "", 0, self.first_payout)
 
 
-def owners(con: DuckDBPyConnection, accounts: Collection[int], methodology: Methodology) -> dict[int, Owner]:
-    """What is known of each of the accounts.
-
-    `con` has the temporary tables of `find_exchange_accounts` and `find_mining_accounts`.
-    """
+def owners_of(known: Owners, accounts: Collection[int], methodology: Methodology) -> dict[int, Owner]:
+    """What is known of each of the accounts; `known` is as `methodology` has it."""
     wanted = pa.table({"account": pa.array(sorted(accounts), pa.int64())})
-    con.register("wanted", wanted)
-    payouts = {row["account"]: row["tx"] for row in rows(con, query("first_payouts"))}
+    with known.store.lend(WANTED, wanted):
+        payouts = {row["account"]: row["tx"] for row in known.store.rows("first_payouts")}
+        found = known.store.rows("account_owners")
     exchanges_too = methodology.exchange_accounts_as_miners == "always"
     return {
         row.pop("account"): Owner(
             **row, first_payout=payouts.get(account) if exchanges_too or row["exchange"] is None else None
         )
-        for row in rows(con, query("account_owners"))
+        for row in found
         for account in [row["account"]]
     }
 

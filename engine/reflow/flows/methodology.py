@@ -45,6 +45,11 @@ class Methodology:
             if found := fault(key, value):
                 raise MethodologyError(f"methodology: {found}")
 
+    @property
+    def closure(self) -> bool:
+        """Whether labelled accounts are closed under common inputs."""
+        return self.clusters == "common_input"
+
     def canonical(self) -> str:
         """The parameters as TOML, one line each in the order above: equal methodologies have equal text."""
         return "".join(f'{key} = "{value}"\n' for key, value in self.parameters().items())

@@ -5,11 +5,9 @@ table of the members, and dense arrays for the transactions, which are numbered 
 what becomes of the sums is in queries/exchange_flows.sql and queries/plain_flows.sql.
 """
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from reflow.flows import kernels
@@ -17,20 +15,11 @@ from reflow.flows.kernels import Ints, Longs, Numbers, Shorts
 from reflow.flows.members import Members, MembersOf
 from reflow.flows.methodology import Methodology
 from reflow.ledger.days import Range
-from reflow.store.resources import query
-
-_BATCH: Final = 500_000
+from reflow.owners.miners import MiningRule
+from reflow.store.store import Store
 
 Batch = tuple[Longs, Longs, Longs]
 """tx, account and value of some rows of queries/debits.sql or queries/credits.sql."""
-
-
-class Rule(NamedTuple):
-    """All that decides which accounts M0 paid; one number of `payout.rule` each."""
-
-    ever: bool
-    sent_wholly: bool
-    exchange_accounts: bool
 
 
 class View(NamedTuple):
@@ -110,16 +99,16 @@ class ViewSums(NamedTuple):
     """`[h, day]`: change of the end-of-day balance of M0, and of M0 with M1."""
 
 
-def rule_of(methodology: Methodology) -> Rule:
+def rule_of(methodology: Methodology) -> MiningRule:
     """Who is in M0 and what M0 sent."""
-    return Rule(
+    return MiningRule(
         methodology.membership == "ever",
         methodology.sender == "all_inputs",
         methodology.exchange_accounts_as_miners != "never",
     )
 
 
-def view_of(methodology: Methodology, rules: list[Rule]) -> View:
+def view_of(methodology: Methodology, rules: list[MiningRule]) -> View:
     """Who is in M0 and M1."""
     rule = rule_of(methodology)
     return View(
@@ -130,9 +119,13 @@ def view_of(methodology: Methodology, rules: list[Rule]) -> View:
     )
 
 
-def read_postings(con: DuckDBPyConnection, part: Range, members_of: MembersOf) -> Postings:
-    """Read the range's debits and credits; `con` is for this call alone."""
-    sides = [list(_batches(con, name, part)) for name in ("debits", "credits")]
+def read_postings(store: Store, part: Range, members_of: MembersOf) -> Postings:
+    """Read the range's debits and credits; `store` is for this call alone."""
+    span = {"first": part.first_tx, "last": part.last_tx}
+    sides: list[list[Batch]] = [
+        [(tx, account, value) for tx, account, value in batches]
+        for batches in (store.batches("debits", **span), store.batches("credits", **span))
+    ]
     members = members_of([account for side in sides for _, account, _ in side])
     inputs, outputs = (_scan(side, part, members, side is sides[0]) for side in sides)
     mark = np.zeros(len(part.days), np.bool_)
@@ -141,13 +134,6 @@ def read_postings(con: DuckDBPyConnection, part: Range, members_of: MembersOf) -
     summed = np.empty(len(mark), np.int32)
     summed[touched] = np.arange(len(touched))
     return Postings(part, members, inputs, outputs, touched, summed)
-
-
-def _batches(con: DuckDBPyConnection, name: str, part: Range) -> Iterator[Batch]:
-    relation = con.sql(query(name), params={"first": part.first_tx, "last": part.last_tx})
-    for batch in relation.to_arrow_reader(_BATCH):
-        tx, account, value = (column.to_numpy() for column in batch.columns)
-        yield tx, account, value
 
 
 def _scan(side: list[Batch], part: Range, members: Members, is_input: bool) -> Side:

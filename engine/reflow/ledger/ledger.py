@@ -5,6 +5,8 @@ tip never stands above rows that are missing (METHODOLOGY section 2, DESIGN "Led
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -16,7 +18,7 @@ from reflow.errors import LedgerError
 from reflow.ledger.kept_days import take_back_days
 from reflow.ledger.rows import LedgerRows
 from reflow.network import NETWORKS, Network
-from reflow.store.duckdb import memory_limit
+from reflow.store.duckdb import DuckDbStore, memory_limit
 from reflow.store.resources import query
 
 SCHEMA_VERSION: Final = 2
@@ -149,6 +151,19 @@ class Ledger:
                 column = batch.column(name)
                 digest.update(b"".join(column.to_pylist()) if name == "hash" else column.to_numpy().tobytes())
         return digest.hexdigest()
+
+    @contextmanager
+    def store(self, doing: str = "read") -> Iterator[DuckDbStore]:
+        """What the rooms above ask: a store of its own, whose relations beside the ledger's die with it.
+
+        Raises LedgerError, "cannot `doing`", when memory or disk do not suffice.
+        """
+        try:
+            with DuckDbStore(self.con).own() as store:
+                yield store
+        except duckdb.Error as error:
+            raise_if_storage_failed(error, f"{self.path}: cannot {doing}")
+            raise
 
     def transaction(self) -> "_Transaction":
         """A database transaction as a context manager: commits at the end, rolls back on any exception."""

@@ -4,10 +4,10 @@ import json
 import platform
 from collections.abc import Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -82,7 +82,7 @@ def facts(result: Recomputation) -> dict[str, object]:
         "closure": {"rounds": clusters.rounds, "conflicts": clusters.conflicts},
         "versions": {
             "reflow": reflow.__version__,
-            "duckdb": duckdb.__version__,
+            "duckdb": version("duckdb"),
             "polars": pl.__version__,
             "python": platform.python_version(),
         },

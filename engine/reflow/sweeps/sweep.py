@@ -127,7 +127,8 @@ def _common_days(ledger: Ledger, grid: Grid) -> list[date]:
     if ledger.tip() is None:
         raise LedgerError(f"{ledger.path or 'ledger'}: no blocks in it yet, run ingest first")
     clocks = dict.fromkeys(one.clock for one in grid.methodologies)
-    complete = [set(read_blocks(ledger.con, clock).days()) for clock in clocks]
+    with ledger.store("sweep") as store:
+        complete = [set(read_blocks(store, clock).days()) for clock in clocks]
     return sorted(set.intersection(*complete))
 
 
