@@ -6,9 +6,10 @@ allowed, the ledger is read several times, each time for the accounts of one par
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from reflow.ledger import day_kernels
@@ -140,8 +141,8 @@ def read_days(
 def read_range(store: Store, part: Range, day_count: int, accounts: Accounts = EVERY) -> list[DayChanges]:
     """The days of one range; `store` is for this call alone."""
     span = {"first": part.first_tx, "last": part.last_tx}
-    debits = _in_chain_order(store.columns("debits", **span))
-    credits_ = _in_chain_order(store.columns("credits", **span))
+    debits = _in_chain_order(store.reader("debits", **span).read_all())
+    credits_ = _in_chain_order(store.reader("credits", **span).read_all())
     paying = credits_.value > 0
     if accounts.part > 0:
         paying &= accounts.of(credits_.account)
@@ -171,8 +172,8 @@ class _Side(NamedTuple):
     value: Longs
 
 
-def _in_chain_order(columns: dict[str, NDArray[Any]]) -> _Side:
-    side = _Side(*(columns[name] for name in ("tx", "account", "value")))
+def _in_chain_order(table: pa.Table) -> _Side:
+    side = _Side(*(table.column(name).to_numpy() for name in ("tx", "account", "value")))
     if bool(np.all(side.tx[1:] >= side.tx[:-1])):
         return side
     # An ingest writes rows in chain order, and nothing depends on it.

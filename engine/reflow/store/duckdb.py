@@ -10,6 +10,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
+from reflow.store.budget import bytes_for_arrays
 from reflow.store.parallel import in_order
 from reflow.store.relations import Relation
 from reflow.store.resources import query
@@ -112,9 +113,10 @@ class DuckDbStore:
     def memory(self) -> Iterator[int]:
         """Bytes for arrays beside the database: half of its memory, which has the other half meanwhile."""
         limit = memory_limit(self.con)
-        self.con.execute("SET memory_limit = $half", {"half": f"{limit // 2} bytes"})
+        arrays = bytes_for_arrays(limit)
+        self.con.execute("SET memory_limit = $rest", {"rest": f"{limit - arrays} bytes"})
         try:
-            yield limit // 2
+            yield arrays
         finally:
             self.con.execute("SET memory_limit = $all", {"all": f"{limit} bytes"})
 
