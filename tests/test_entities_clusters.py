@@ -1,4 +1,4 @@
-"""The closure at the bounds of the CoinJoin test, and over several rounds (METHODOLOGY section 3)."""
+"""The closure at the bounds of the CoinJoin test, and over several rounds (methodology 3)."""
 
 import pytest
 

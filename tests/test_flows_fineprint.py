@@ -1,4 +1,4 @@
-"""The fine print of METHODOLOGY section 9, one test an item, each on the smallest economy that tells right from wrong.
+"""The fine print of methodology 9, one test an item, each on the smallest economy that tells right from wrong.
 
 Days are header days here, so that a block is enough to make one; the median clock is item 8's business.
 """

@@ -3,7 +3,7 @@
 -- Reads    block, credit, payout_address
 -- Returns  one row per block whose coinbase pays a known address more than zero, in no order
 --   height  INTEGER
---   entity  VARCHAR   of the highest-valued of these outputs (METHODOLOGY 9.13); of several, the first by name
+--   entity  VARCHAR   of the highest-valued of these outputs (methodology 9.13); of several, the first by name
 WITH paid AS (
     SELECT block.height, payout_address.entity, credit.value
     FROM credit

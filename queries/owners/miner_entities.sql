@@ -1,4 +1,4 @@
--- miner_entities: the pool of every block (METHODOLOGY section 3).
+-- miner_entities: the pool of every block (methodology 3).
 --
 -- Reads    block, paid_pool, tagged_pool
 -- Returns  one row per block, in chain order

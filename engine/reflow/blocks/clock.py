@@ -1,4 +1,4 @@
-"""The block clock: mediantime, and the UTC day of a time (METHODOLOGY section 1)."""
+"""The block clock: mediantime, and the UTC day of a time (methodology 1)."""
 
 from collections.abc import Sequence
 from typing import Final

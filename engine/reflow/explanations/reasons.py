@@ -1,4 +1,4 @@
-"""Who owns an account as of a transaction, and why: label, closure step, coinbase, payout (METHODOLOGY section 3)."""
+"""Who owns an account as of a transaction, and why: label, closure step, coinbase, payout (methodology 3)."""
 
 from collections.abc import Collection, Iterator
 from typing import Final, Literal, NamedTuple
@@ -108,7 +108,7 @@ def role(metric: Metric, owner: Owner, tx: int, methodology: Methodology, *, is_
         inside, outside = ours, not ours or metric.entity == INCL
     elif not metric.entity:  # miners and the rest
         inside, outside = mines, not mines
-    elif metric.direction == "In":  # R is without S (METHODOLOGY 9.7), here R are the miners
+    elif metric.direction == "In":  # R is without S (methodology 9.7), here R are the miners
         inside, outside = mines and not ours, ours
     else:
         inside, outside = mines, ours and not mines

@@ -1,4 +1,4 @@
-"""Recompute every metric of METHODOLOGY section 6 from a ledger, labels and prices."""
+"""Recompute every metric of methodology 6 from a ledger, labels and prices."""
 
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence

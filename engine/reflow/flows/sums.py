@@ -186,7 +186,7 @@ def _shared_sums(postings: Postings, of_exchange: ExchangeRows, sums: ViewSums, 
 
 
 def _without_hop0(columns: Columns) -> Columns:
-    """The same with S_1 as `one_hop = exact` has it, M1 without M0: both together, less M0 (METHODOLOGY section 3)."""
+    """The same with S_1 as `one_hop = exact` has it, M1 without M0: both together, less M0 (methodology 3)."""
     pairs = {name: f"{name[:-1]}0" for name in columns if name.endswith("1")}
     return columns | {name: columns[name] - columns[hop0] for name, hop0 in pairs.items()}
 

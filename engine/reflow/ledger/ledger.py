@@ -1,7 +1,7 @@
 """Open a ledger, append blocks to it, roll blocks back, ask for its tip.
 
 A ledger is one DuckDB file with the tables of queries/schema.sql. Blocks enter and leave whole, in transactions, so the
-tip never stands above rows that are missing (METHODOLOGY section 2, DESIGN "Ledger").
+tip never stands above rows that are missing (methodology 2).
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Check a whole ledger again, from its rows alone: links, times, numbers, conservation, sums, scripts and digests.
 
 No table is believed: what one says is counted anew from the others, and the digest covers what no other column decides
-(METHODOLOGY sections 1, 2 and 6). The ledger is read once, in pieces that fit in memory, by several threads.
+(methodology 1, 2 and 6). The ledger is read once, in pieces that fit in memory, by several threads.
 """
 
 import hashlib

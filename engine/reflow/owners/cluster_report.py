@@ -102,7 +102,7 @@ def report_clusters(
     graph_accounts: int = GRAPH_ACCOUNTS,
     progress: Progress = silent,
 ) -> ClusterReport:
-    """Close the labelled accounts under common inputs (METHODOLOGY section 3) and tell how it went.
+    """Close the labelled accounts under common inputs (methodology 3) and tell how it went.
 
     A round after the first is a leap if it adds more than `growth` times the accounts that the cluster had before
     it. The first round is exempt: a few labels may well stand for many accounts. With `out` a folder,

@@ -1,6 +1,6 @@
 """Exchange accounts: the labelled ones, closed under common inputs in rounds, with the conflicts on the way.
 
-METHODOLOGY section 3 and 9.6. Each function is a stage of owners.py, which has their order; signers.py reads the
+methodology 3 and 9.6. Each function is a stage of owners.py, which has their order; signers.py reads the
 ledger, closure.py has the rounds.
 """
 

@@ -1,4 +1,4 @@
-"""Mining entities: M0, the accounts that coinbases pay, and M1, the accounts that M0 pays (METHODOLOGY section 3).
+"""Mining entities: M0, the accounts that coinbases pay, and M1, the accounts that M0 pays (methodology 3).
 
 Each function is a stage of owners.py, which has their order.
 """
@@ -17,7 +17,7 @@ class MiningRule(NamedTuple):
     sent_wholly: bool = False
     """A transaction is sent by M0 only if every input is from M0."""
     exchange_accounts: bool = False
-    """An exchange's account may be in M0 (METHODOLOGY section 9.7)."""
+    """An exchange's account may be in M0 (methodology 9.7)."""
 
 
 def find_0hop(store: Store, rule: MiningRule, _: int) -> None:

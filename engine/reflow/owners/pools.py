@@ -1,7 +1,7 @@
 """Who mined each block, what the pools earned, and what they sent to exchanges.
 
 The MinerEntity of a block is told by its coinbase: a payout address first, then a tag in the scriptSig. Where neither
-names one it is None (METHODOLOGY section 3, 9.13). Everything is over the complete days, by the mediantime clock.
+names one it is None (methodology 3, 9.13). Everything is over the complete days, by the mediantime clock.
 """
 
 from collections import Counter

@@ -44,7 +44,7 @@ class CommonInputs(NamedTuple):
     signer: Numbers
     """Account numbers."""
     coinjoin: Bools
-    """Whether each transaction is CoinJoin-like (METHODOLOGY section 3)."""
+    """Whether each transaction is CoinJoin-like (methodology 3)."""
     arrays: Arrays
     """Whose memory the columns are."""
 

@@ -67,7 +67,7 @@ def grid_of(lists: Lists, alone: Lists | None = None) -> Grid:
 
 
 def meaning(methodology: Methodology) -> Methodology:
-    """The methodology to which it is equivalent: all_inputs has nothing to net (METHODOLOGY section 9.2)."""
+    """The methodology to which it is equivalent: all_inputs has nothing to net (methodology 9.2)."""
     return replace(methodology, netting="net") if methodology.sender == "all_inputs" else methodology
 
 
