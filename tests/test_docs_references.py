@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reflow import STAGES
 from reflow.flows.catalog import Metric, catalog
 from support.surroundings import ROOT
 
@@ -53,3 +54,21 @@ def test_nothing_cites_a_document_that_is_not_here() -> None:
     assert [
         str(path.relative_to(ROOT)) for path in sources() if NOT_HERE.search(path.read_text(encoding="utf-8"))
     ] == []
+
+
+def test_every_module_that_the_pages_name_is_there() -> None:
+    """`room/module.py`, and in the table of rooms a module beside its room."""
+    engine = ROOT / "engine" / "reflow"
+    pages = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    named = {
+        path for page in pages for path in re.findall(r"`([a-z]+/[a-z_0-9]+\.py)`", page.read_text("utf-8"))
+    }
+    assert [path for path in sorted(named) if not any((at / path).exists() for at in (engine, ROOT))] == []
+    rows = re.findall(
+        r"^\| `([a-z]+)/` \| [^|]+ \| (.+) \|$",
+        (ROOT / "docs" / "architecture.md").read_text("utf-8"),
+        flags=re.MULTILINE,
+    )
+    assert [room for room, _ in rows] == list(STAGES)
+    modules = [(room, name) for room, names in rows for name in re.findall("`([a-z_]+[.]py)`", names)]
+    assert [(room, name) for room, name in modules if not (engine / room / name).exists()] == []
