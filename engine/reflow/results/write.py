@@ -133,13 +133,13 @@ def _long(result: Recomputation, ids: Sequence[str]) -> pa.Table:
 def _decimals(values: Values) -> pa.Array:
     """Integers of 10**-18 as decimals, without a detour over text: Arrow keeps a decimal as its 128-bit integer."""
     if too_large := [value for value in values if value is not None and abs(value) > _LARGEST]:
-        found = plain(too_large[0], VALUE_PLACES)
+        value = plain(too_large[0], VALUE_PLACES)
         raise OutputError(
-            f"a value of {found}, expected at most 20 digits before the point: look at the prices"
+            f"a value of {value}, expected at most 20 digits before the point: look at the prices"
         )
     raw = b"".join((value or 0).to_bytes(16, "little", signed=True) for value in values)
-    known = np.array([value is not None for value in values], np.bool_)
-    valid = np.packbits(known, bitorder="little").tobytes()
+    has_value = np.array([value is not None for value in values], np.bool_)
+    valid = np.packbits(has_value, bitorder="little").tobytes()
     return pa.Array.from_buffers(_DECIMAL, len(values), [pa.py_buffer(valid), pa.py_buffer(raw)])
 
 
