@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple
 
 from reflow.errors import MetricError
 
@@ -19,8 +19,8 @@ Unit = Literal["native", "USD", "count", "bytes", "ratio"]
 Layer = Literal[1, 2, 3]
 """What a metric proves in a cross-check: 1 the ledger, 2 the labels, 3 the definition of miner flows."""
 
-LAYERS: Final[tuple[Layer, ...]] = get_args(Layer)
-"""All of them, in the order in which they are judged."""
+LAYERS: Final[dict[Layer, str]] = {1: "control metrics", 2: "exchange flows", 3: "miner flows"}
+"""What is of each layer, in the order in which they are judged."""
 
 Adds = Literal["blocks", "transactions", "changes", ""]
 """What a value adds up over in its day: blocks, transactions, or what changed that day on top of the day before (an

@@ -11,13 +11,15 @@ from typing import Any, Final
 import polars as pl
 
 from reflow.amounts import SCALE, plain
+from reflow.flows.catalog import LAYERS as METRICS_OF
 from reflow.flows.values import divide
 from reflow.owners.pools import shown
 from reflow.report.evidence import Evidence
 from reflow.report.figures import percent
+from reflow.report.verdict import LAYERS as QUESTIONS
 from reflow.results.frames import Frames
 
-LAYERS: Final = {1: "Ledger: control metrics", 2: "Labels: exchange flows", 3: "Definition: miner flows"}
+LAYERS: Final = {number: f"{name}: {METRICS_OF[number]}" for number, name, _ in QUESTIONS}
 _EXCHANGES: Final = 8
 """Exchanges in the table of what pools sent; the CSV has all."""
 _COLUMNS: Final = {

@@ -3,11 +3,12 @@
 import shlex
 from typing import Any, Final, Literal, NamedTuple
 
+from reflow.flows import catalog
 from reflow.results.frames import Frames
 
 State = Literal["pass", "fail", "none"]
 
-LAYERS: Final = (
+LAYERS: Final[tuple[tuple[catalog.Layer, str, str], ...]] = (
     (1, "Ledger", "Is our ledger the vendor's ledger? Control metrics must be exact."),
     (2, "Labels", "How complete are our labels? Exchange flows."),
     (3, "Definition", "Is the definition the vendor's? Miner flows."),
