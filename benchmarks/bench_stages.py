@@ -20,8 +20,9 @@ from reflow.flows.methodology import ALLOWED, Methodology
 from reflow.flows.recompute import recompute_each
 from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
-from reflow.owners.exchanges import find_exchange_accounts
 from reflow.owners.labels import SCHEMA, read_labels
+from reflow.owners.owners import find_exchange_accounts
+from reflow.store.duckdb import DuckDbStore
 
 DECODE_BYTES = 64 << 20
 
@@ -113,7 +114,7 @@ def test_closure(benchmark: Bench, chain: Chain, ledger: Path, labels: str) -> N
             ]
             owners = owners._replace(frame=pl.DataFrame(rows, schema=SCHEMA, orient="row").sort("account"))
         found = benchmark.pedantic(
-            lambda: find_exchange_accounts(opened.con, owners), rounds=3, warmup_rounds=1
+            lambda: find_exchange_accounts(DuckDbStore(opened.con), owners), rounds=3, warmup_rounds=1
         )
     what = f"closure, {found.rounds} rounds to {sum(found.accounts.values()) / 1e6:,.1f} M accounts"
     add_figure(what, benchmark.stats.stats.median, chain.row_count, "rows")

@@ -1,9 +1,9 @@
-"""The closure at the bounds of the CoinJoin test, and over several rounds (METHODOLOGY section 3)."""
+"""The closure at the bounds of the CoinJoin test, and over several rounds (methodology 3)."""
 
 import pytest
 
-from reflow.owners.exchanges import find_exchange_accounts
-from reflow.store.duckdb import rows
+from reflow.owners.owners import find_exchange_accounts
+from reflow.store.duckdb import DuckDbStore, rows
 from support.economy import Posting, Transaction, coinbase, labels_of, ledger_of, on_day, pay
 
 A, B, C, D = 1, 2, 3, 4
@@ -17,7 +17,7 @@ def paid(*values: int) -> list[Posting]:
 def joined(*transactions: Transaction) -> dict[int, int]:
     """Account -> round of everything that joined exchange AAA."""
     with ledger_of([on_day(0, coinbase((99, 5)), *transactions)]) as ledger:
-        find_exchange_accounts(ledger.con, LABELS)
+        find_exchange_accounts(DuckDbStore(ledger.con), LABELS)
         return {row["account"]: row["round"] for row in rows(ledger.con, "SELECT * FROM exchange_account")}
 
 
@@ -56,7 +56,7 @@ def test_an_account_knows_the_first_transaction_by_which_it_joined() -> None:
         pay([(B, 1), (A, 1)], []),
     ]
     with ledger_of([on_day(0, coinbase((99, 5)), *later_first)]) as ledger:
-        find_exchange_accounts(ledger.con, LABELS)
+        find_exchange_accounts(DuckDbStore(ledger.con), LABELS)
         found = rows(ledger.con, "SELECT account, tx FROM exchange_account")
     assert {row["account"]: row["tx"] for row in found} == {A: None, B: 3, C: 2, D: 1}
 
@@ -64,7 +64,7 @@ def test_an_account_knows_the_first_transaction_by_which_it_joined() -> None:
 def test_skipped_coinjoins_are_kept_for_each_exchange_that_signed_them() -> None:
     mix = pay([(A, 7), (B, 7), (C, 7)], paid(7, 7, 7))
     with ledger_of([on_day(0, coinbase((99, 5)), mix, pay([(A, 1), (D, 1)], []))]) as ledger:
-        find_exchange_accounts(ledger.con, labels_of({A: "AAA", B: "BBB"}))
+        find_exchange_accounts(DuckDbStore(ledger.con), labels_of({A: "AAA", B: "BBB"}))
         found = rows(ledger.con, "SELECT DISTINCT entity, tx FROM cluster_coinjoin ORDER BY ALL")
     assert found == [{"entity": "AAA", "tx": 1}, {"entity": "BBB", "tx": 1}]
 

@@ -19,7 +19,7 @@ from reflow.network import MAIN, REGTEST
 from reflow.owners.pool_files import PoolData, read_pools
 from reflow.owners.pools import PoolReport, find_miner_entities, report_pools
 from reflow.script import address_of
-from reflow.store.duckdb import rows
+from reflow.store.duckdb import DuckDbStore, rows
 from reflow.store.resources import folder
 from support.economies import Case, cases
 from support.economy import (
@@ -64,7 +64,7 @@ def mined(
 ) -> list[tuple[str | None, str | None]]:
     """(entity, basis) of every block."""
     with ledger_signed(economy, script_sigs) as ledger:
-        find_miner_entities(ledger.con, pools)
+        find_miner_entities(DuckDbStore(ledger.con), pools)
         return [
             (row["entity"], row["basis"]) for row in rows(ledger.con, "FROM miner_entity ORDER BY height")
         ]

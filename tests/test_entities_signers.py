@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reflow.errors import OutputError
-from reflow.owners import exchanges as clusters
 from reflow.owners import signers
+from reflow.owners.owners import find_exchange_accounts
 from reflow.owners.signers import CommonInputs, find_common_inputs
 from reflow.progress import silent
-from reflow.store.duckdb import rows
+from reflow.store.duckdb import DuckDbStore, rows
 from reflow.store.parallel import in_order
 from reflow.store.spill import Arrays
 from support.economies import Case, cases
@@ -55,7 +55,7 @@ def test_lists(memory: int, case: Case, span: int) -> None:
     several = {tx: accounts for tx, accounts in signed.items() if len(accounts) > 1}
     with pytest.MonkeyPatch.context() as patch, ledger_of(case.economy) as ledger:
         patch.setattr(signers, "SPAN_BYTES", span)
-        of_account, of_tx, coinjoins = as_lists(find_common_inputs(ledger.con, memory, silent))
+        of_account, of_tx, coinjoins = as_lists(find_common_inputs(DuckDbStore(ledger.con), memory, silent))
     assert of_tx == several
     assert of_account == {
         account: [tx for tx, accounts in several.items() if account in accounts]
@@ -72,8 +72,8 @@ def test_rounds_do_not_depend_on_memory(case: Case) -> None:
     with ledger_of(case.economy) as ledger:
         for memory in (16, PLENTY):
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(clusters, "memory_for_arrays", lambda con, memory=memory: nullcontext(memory))
-                result = clusters.find_exchange_accounts(ledger.con, labels)
+                patch.setattr(DuckDbStore, "memory", lambda self, memory=memory: nullcontext(memory))
+                result = find_exchange_accounts(DuckDbStore(ledger.con), labels)
             tables = [
                 rows(ledger.con, f"SELECT DISTINCT * FROM {table} ORDER BY ALL")
                 for table in ("exchange_account", "cluster_conflict", "cluster_coinjoin")
@@ -88,12 +88,12 @@ def test_rows_in_another_order() -> None:
         on_day(0, coinbase((9, 5)), pay([(1, 1), (2, 1)], [(3, 1)]), pay([(2, 1), (4, 1), (2, 1)], []))
     ]
     with ledger_of(economy) as ledger:
-        expected = as_lists(find_common_inputs(ledger.con, PLENTY, silent))
+        expected = as_lists(find_common_inputs(DuckDbStore(ledger.con), PLENTY, silent))
         for table in ("debit", "credit"):
             ledger.con.execute(f"CREATE TABLE turned AS SELECT * FROM {table} ORDER BY tx DESC, account")
             ledger.con.execute(f"DROP TABLE {table}")
             ledger.con.execute(f"ALTER TABLE turned RENAME TO {table}")
-        assert as_lists(find_common_inputs(ledger.con, PLENTY, silent)) == expected
+        assert as_lists(find_common_inputs(DuckDbStore(ledger.con), PLENTY, silent)) == expected
     assert expected[1] == {1: [1, 2], 2: [2, 4]}
 
 

@@ -1,4 +1,4 @@
-"""The catalogue: exactly the 44 seeds of METHODOLOGY section 6 come first, with labels and without; ids are regular."""
+"""The catalogue: exactly the 44 seeds of methodology 6 come first, with labels and without; ids are regular."""
 
 import re
 from itertools import product

@@ -140,7 +140,7 @@ def test_miners_hold_a_part_of_the_supply(case: Case, method: Methodology) -> No
 def test_published_days_never_change_as_the_chain_grows(
     case: Case, method: Methodology, share: float
 ) -> None:
-    """As of: for a given set of exchange accounts a day is final once it is complete (METHODOLOGY section 3)."""
+    """As of: for a given set of exchange accounts a day is final once it is complete (methodology 3)."""
     method = replace(method, clock="mediantime", clusters="labels_only", membership="as_of")
     whole = run(case, method)
     start = run(case._replace(economy=case.economy[: 1 + int(share * (len(case.economy) - 1))]), method)

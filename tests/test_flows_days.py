@@ -5,12 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reflow.ledger.days import Blocks, read_blocks, whole_day_ranges
+from reflow.store.duckdb import DuckDbStore
 from support.economy import DAY, START, Block, coinbase, ledger_of
 
 
 def blocks_on(days: list[int]) -> Blocks:
     with ledger_of([Block(START + day * DAY, [coinbase()]) for day in days]) as ledger:
-        return read_blocks(ledger.con, "header")
+        return read_blocks(DuckDbStore(ledger.con), "header")
 
 
 @settings(deadline=None, max_examples=40)

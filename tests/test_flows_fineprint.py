@@ -1,4 +1,4 @@
-"""The fine print of METHODOLOGY section 9, one test an item, each on the smallest economy that tells right from wrong.
+"""The fine print of methodology 9, one test an item, each on the smallest economy that tells right from wrong.
 
 Days are header days here, so that a block is enough to make one; the median clock is item 8's business.
 """
@@ -13,8 +13,8 @@ import pytest
 from reflow.flows.methodology import Methodology
 from reflow.flows.prices import prices_of
 from reflow.flows.recompute import Recomputation, recompute
-from reflow.owners.exchanges import find_exchange_accounts
-from reflow.store.duckdb import rows
+from reflow.owners.owners import find_exchange_accounts
+from reflow.store.duckdb import DuckDbStore, rows
 from support.economy import (
     DAY,
     START,
@@ -117,7 +117,7 @@ def test_6_closure_asks_the_whole_ledger(as_miners: str) -> None:
     method = Methodology(clock="header", exchange_accounts_as_miners=as_miners)  # type: ignore[arg-type]
     with ledger_of(economy) as ledger:
         result = recompute(ledger, labels_of(EXCHANGES), methodology=method)
-        clusters = find_exchange_accounts(ledger.con, labels_of(EXCHANGES))
+        clusters = find_exchange_accounts(DuckDbStore(ledger.con), labels_of(EXCHANGES))
         owned = {
             row["account"]: (row["entity"], row["round"])
             for row in rows(ledger.con, "SELECT * FROM exchange_account")
@@ -132,7 +132,7 @@ def test_6_a_conflicted_account_joins_nobody_ever() -> None:
     economy = [FUNDED, on_day(1, pay([(A, 1), (V, 1)], []), pay([(B, 1), (V, 1)], []))]
     economy += [on_day(1, pay([(A, 1), (U, 1)], []), pay([(U, 1), (V, 1), (W, 1)], []))]
     with ledger_of(economy) as ledger:
-        clusters = find_exchange_accounts(ledger.con, labels_of(EXCHANGES))
+        clusters = find_exchange_accounts(DuckDbStore(ledger.con), labels_of(EXCHANGES))
         claims = rows(ledger.con, "SELECT DISTINCT round, account FROM cluster_conflict")
         joined = rows(
             ledger.con, "SELECT account, round FROM exchange_account WHERE round > 0 ORDER BY account"
@@ -146,7 +146,7 @@ def test_6_a_conflicted_account_joins_nobody_ever() -> None:
 def test_6_labels_of_other_entities_are_not_claimed() -> None:
     economy = [FUNDED, on_day(1, pay([(A, 1), (U, 1), (V, 1)], []))]
     with ledger_of(economy) as ledger:
-        clusters = find_exchange_accounts(ledger.con, labels_of(EXCHANGES, {V: "pool"}))
+        clusters = find_exchange_accounts(DuckDbStore(ledger.con), labels_of(EXCHANGES, {V: "pool"}))
     assert clusters.accounts == {"AAA": 2, "BBB": 1}
 
 

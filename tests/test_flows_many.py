@@ -12,6 +12,7 @@ from reflow.errors import LedgerError
 from reflow.flows import recompute as module
 from reflow.flows.methodology import PRESETS, REFERENCE, Methodology
 from reflow.flows.recompute import Recomputation, recompute, recompute_each, recompute_many
+from reflow.owners import owners
 from reflow.results.write import write
 from support.economies import Case, cases, methodologies
 from support.economy import coinbase, labels_of, ledger_of, on_day, pay, settled
@@ -47,14 +48,15 @@ def test_together_as_one_by_one(
 def count_calls(monkeypatch: pytest.MonkeyPatch, methods: list[Methodology]) -> dict[str, int]:
     """How often each shared step runs."""
     calls: dict[str, int] = {}
-    for name in ("find_exchange_accounts", "find_mining_accounts", "sum_flows"):
-        real = getattr(module, name)
+    steps = ((module, "find_owners"), (owners, "find_mining_accounts"), (module, "sum_flows"))
+    for home, name in steps:
+        real = getattr(home, name)
 
         def counted(*args: Any, name: str = name, real: Any = real, **options: Any) -> Any:
             calls[name] = calls.get(name, 0) + 1
             return real(*args, **options)
 
-        monkeypatch.setattr(module, name, counted)
+        monkeypatch.setattr(home, name, counted)
     with ledger_of(ECONOMY) as ledger:
         recompute_many(ledger, LABELS, methods)
     return calls
@@ -67,12 +69,12 @@ def test_what_is_shared_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
         for sender in ("any_input", "pro_rata", "min_net")
         for netting in ("net", "gross")
     ]
-    steps = {"find_exchange_accounts": 1, "find_mining_accounts": 1, "sum_flows": 1}
+    steps = {"find_owners": 1, "find_mining_accounts": 1, "sum_flows": 1}
     assert count_calls(monkeypatch, senders) == steps
 
 
 def test_what_differs_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = {"find_exchange_accounts": 2, "find_mining_accounts": 4, "sum_flows": 3}
+    steps = {"find_owners": 2, "find_mining_accounts": 4, "sum_flows": 3}
     others = [Methodology(one_hop="exact"), Methodology(clock="header")]
     assert count_calls(monkeypatch, [*PRESETS.values(), *others]) == steps
 

@@ -3,19 +3,21 @@
 The values must be those of a run with plenty of memory, whatever the methodology.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reflow.flows import sums
+from reflow.flows.kernels import Ints, Longs
 from reflow.flows.members import Members, MembersOf, read_members
 from reflow.flows.methodology import Methodology
 from reflow.flows.recompute import recompute_many
 from reflow.ledger.ledger import DEFAULT_MEMORY, Ledger
 from reflow.network import REGTEST
-from reflow.store.duckdb import memory_for_arrays, memory_limit
+from reflow.owners.owners import Owners
+from reflow.store.duckdb import DuckDbStore, memory_limit
 from support.economies import Case, cases, methodologies
 from support.economy import coinbase, labels_of, ledger_of, on_day, pay, settled
 
@@ -28,9 +30,7 @@ def test_members_of_each_range(case: Case, methods: list[Methodology]) -> None:
         plenty = recompute_many(ledger, labels, methods)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sums, "RANGE_BYTES", 1)
-            patch.setattr(
-                sums, "read_members", lambda con, day, rules, memory: read_members(con, day, rules, 0)
-            )
+            patch.setattr(sums, "read_members", lambda owners, day, memory: read_members(owners, day, 0))
             short = recompute_many(ledger, labels, methods)
     assert [result.values for result in short] == [result.values for result in plenty]
 
@@ -39,8 +39,8 @@ def test_members_are_read_once_if_they_fit(monkeypatch: pytest.MonkeyPatch) -> N
     found: list[Members] = []
     economy = settled(on_day(0, coinbase((1, 100))), on_day(1, pay([(1, 50)], [(2, 40), (3, 5)])))
 
-    def read(con: Any, day_of_tx: Any, rules: int, memory: int) -> MembersOf:
-        members_of = read_members(con, day_of_tx, rules, memory)
+    def read(owners: Owners, day_of_tx: Callable[[Longs], Ints], memory: int) -> MembersOf:
+        members_of = read_members(owners, day_of_tx, memory)
         found.append(members_of([]))
         return members_of
 
@@ -53,7 +53,7 @@ def test_members_are_read_once_if_they_fit(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_arrays_and_database_share_the_limit() -> None:
     with Ledger.open(None, REGTEST, memory="1000MiB") as ledger:
-        with pytest.raises(ZeroDivisionError), memory_for_arrays(ledger.con) as memory:  # noqa: PT012
+        with pytest.raises(ZeroDivisionError), DuckDbStore(ledger.con).memory() as memory:  # noqa: PT012
             assert memory == 500 << 20
             assert memory_limit(ledger.con) == 500 << 20
             _ = 1 / 0

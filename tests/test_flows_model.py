@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from reflow.flows.methodology import ALLOWED, REFERENCE, Methodology
 from reflow.flows.prices import prices_of
 from reflow.flows.recompute import Recomputation, recompute
-from reflow.owners.exchanges import find_exchange_accounts
-from reflow.store.duckdb import rows
+from reflow.owners.owners import find_exchange_accounts
+from reflow.store.duckdb import DuckDbStore, rows
 from support import reference_model
 from support.economies import Case, cases, methodologies
 from support.economy import START, day_of, labels_of, ledger_of
@@ -84,7 +84,7 @@ def test_closure(case: Case) -> None:
         reference_model.chain_of(case.economy), case.exchanges, case.others
     )
     with ledger_of(case.economy) as ledger:
-        clusters = find_exchange_accounts(ledger.con, labels_of(case.exchanges, case.others))
+        clusters = find_exchange_accounts(DuckDbStore(ledger.con), labels_of(case.exchanges, case.others))
         accounts = rows(ledger.con, "SELECT account, entity, round FROM exchange_account")
         claims = rows(ledger.con, "SELECT account, entity, tx, round FROM cluster_conflict")
     assert {row["account"]: (row["entity"], row["round"]) for row in accounts} == owner

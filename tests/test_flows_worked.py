@@ -1,4 +1,4 @@
-"""The worked transactions of METHODOLOGY section 7 as a table, under the default and under the variants it names.
+"""The worked transactions of methodology 7 as a table, under the default and under the variants it names.
 
 M = 1 (a miner), A = 2 and B = 3 (exchanges AAA and BBB), U and V = strangers. The transaction under test is
 alone on its day, which follows the day on which the coinbases were paid.

@@ -26,7 +26,7 @@ from reflow.ledger.ledger import Ledger
 from reflow.ledger.rows import LedgerRows
 from reflow.ledger.verify import verify
 from reflow.network import REGTEST
-from reflow.store.duckdb import rows
+from reflow.store.duckdb import DuckDbStore, rows
 from support.economies import Case, cases
 from support.economy import Block, Economy, coinbase, ledger_rows, on_day, pay, settled
 
@@ -38,11 +38,12 @@ def from_nothing(ledger: Ledger, clock: Clock) -> dict[str, list[int]]:
     with Ledger.open(None, REGTEST) as fresh:
         for table in LedgerRows._fields:
             fresh.insert(table, ledger.con.sql(f"SELECT * FROM {table}").to_arrow_table())
-        return read_figures(fresh.con, read_blocks(fresh.con, clock), clock)
+        return figures(fresh, clock)
 
 
 def figures(ledger: Ledger, clock: Clock) -> dict[str, list[int]]:
-    return read_figures(ledger.con, read_blocks(ledger.con, clock), clock)
+    store = DuckDbStore(ledger.con)
+    return read_figures(store, read_blocks(store, clock), clock)
 
 
 def held(ledger: Ledger, clock: Clock) -> dict[int, int]:
@@ -75,7 +76,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One day a range, the state saved after each few, and room for few accounts at a time."""
     with monkeypatch.context() as patch:
         patch.setattr(kept_days, "_SPAN_BYTES", 6_000)
-        patch.setattr(kept_days, "_range_bytes", lambda con, memory: 1)
+        patch.setattr(kept_days, "_range_bytes", lambda store, memory: 1)
         patch.setattr(day_figures, "_SMALLEST", 8)
         yield
 
@@ -103,7 +104,7 @@ def test_kept_figures_do_not_depend_on_how_blocks_came_in(
     with pytest.MonkeyPatch.context() as patch, Ledger.open(None, REGTEST) as ledger:
         if small:
             patch.setattr(kept_days, "_SPAN_BYTES", 6_000)
-            patch.setattr(kept_days, "_range_bytes", lambda con, memory: 1)
+            patch.setattr(kept_days, "_range_bytes", lambda store, memory: 1)
         at = 0
         for to, back in steps:
             if to > at:

@@ -1,4 +1,4 @@
-"""The simulator's books on hand-made ledgers: METHODOLOGY section 7, links, days, prices."""
+"""The simulator's books on hand-made ledgers: methodology 7, links, days, prices."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

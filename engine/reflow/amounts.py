@@ -7,7 +7,7 @@ SAT_PLACES: Final = 8
 SCALE: Final = 10**SAT_PLACES
 """Satoshis in a native unit."""
 VALUE_PLACES: Final = 18
-"""Decimal places of a metric's value (METHODOLOGY section 5)."""
+"""Decimal places of a metric's value (methodology 5)."""
 VALUE_SCALE: Final = 10**VALUE_PLACES
 """What a metric's value is counted in: so many make one native unit, one US dollar, or 1 of a count or a ratio."""
 VALUES_PER_SAT: Final = VALUE_SCALE // SCALE

@@ -1,4 +1,4 @@
-"""Which time of a block decides its day (METHODOLOGY section 1)."""
+"""Which time of a block decides its day (methodology 1)."""
 
 from typing import Final, Literal, get_args
 

@@ -7,7 +7,7 @@ Sources: Bitcoin Core `src/kernel/chainparams.cpp` (magic, genesis, prefixes, ha
 from typing import Final, NamedTuple
 
 COIN: Final = 100_000_000
-"""Satoshis in one native unit (METHODOLOGY section 1)."""
+"""Satoshis in one native unit (methodology 1)."""
 
 MAX_MONEY: Final = 21_000_000 * COIN
 """No amount can be larger, in sat (Bitcoin Core `consensus/amount.h`)."""

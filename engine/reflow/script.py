@@ -1,7 +1,7 @@
 """scriptPubKey to address and back, and the account id of a scriptPubKey.
 
 An account is one exact scriptPubKey, but for one exception: an output that pays a public key directly (P2PK) belongs
-to the account of the P2PKH script of that key (METHODOLOGY section 2). An account's address, if it has one, is the
+to the account of the P2PKH script of that key (methodology 2). An account's address, if it has one, is the
 network's standard encoding: base58check for P2PKH and P2SH, bech32 for witness version 0 (BIP 173), bech32m for version
 1 and up (BIP 350). Scripts without an address (bare multisig, OP_RETURN, anything else) are still accounts.
 
@@ -48,7 +48,7 @@ def public_key_of(script: bytes) -> bytes | None:
     """The public key that a scriptPubKey pays directly (P2PK), None for any other script.
 
     Such a script is a push of a 33-byte key that begins with 02 or 03, or of a 65-byte key that begins with 04, 06 or
-    07, then OP_CHECKSIG, and nothing else (METHODOLOGY section 2; Bitcoin Core's `CPubKey::ValidSize`).
+    07, then OP_CHECKSIG, and nothing else (methodology 2; Bitcoin Core's `CPubKey::ValidSize`).
     """
     if len(script) not in (35, 67) or script[0] != len(script) - 2 or script[-1] != 0xAC:
         return None

@@ -1,6 +1,6 @@
 -- account_owners: all that is known about who owns some accounts, and by what.
 --
--- Reads    wanted (account BIGINT), label, exchange_account, mining_0hop, coinbase_account
+-- Reads    wanted, label, exchange_account, mining_0hop, coinbase_account
 -- Returns  one row per account, in order of account
 --   account       BIGINT
 --   label         VARCHAR   entity that a label names, null without a label

@@ -1,7 +1,6 @@
 -- balance_turns: the transactions of a day by which an account came to hold something, or held nothing any more.
 --
--- Reads    account_change    rows of queries/account_changes.sql: all transactions of the day
---          earlier_balance   rows of queries/wanted_balances.sql: all blocks of earlier days, all accounts of the day
+-- Reads    account_change (all transactions of the day), earlier_balance (all blocks of earlier days)
 -- Returns  one row per turn, in chain order
 --   tx       BIGINT
 --   account  BIGINT

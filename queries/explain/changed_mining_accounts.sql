@@ -1,6 +1,6 @@
 -- changed_mining_accounts: the mining accounts, of either hop, that a day debits or credits.
 --
--- Reads    account_change (rows of queries/account_changes.sql), mining_0hop, payout, exchange_account
+-- Reads    account_change, mining_0hop, payout, exchange_account
 -- Params   $never       BIGINT    what stands for no membership
 --          $exchanges   BOOLEAN   an exchange's account may be in M1
 -- Returns  one row per account, in no order

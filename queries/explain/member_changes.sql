@@ -1,6 +1,6 @@
 -- member_changes: what each transaction of a day adds to what some accounts hold together.
 --
--- Reads    account_change (rows of queries/account_changes.sql), member (account BIGINT)
+-- Reads    account_change, member
 -- Returns  one row per transaction that changes it, in chain order
 --   tx     BIGINT
 --   value  HUGEINT   sat, not 0

@@ -1,6 +1,6 @@
 -- named_transactions: what people call some transactions, and where they stand.
 --
--- Reads    tx, block, wanted_tx (tx BIGINT)
+-- Reads    tx, block, wanted_tx
 -- Returns  one row per transaction, in chain order
 --   tx          BIGINT
 --   txid        BLOB      display order

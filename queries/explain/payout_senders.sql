@@ -1,6 +1,6 @@
 -- payout_senders: the mining accounts that were debited in some transactions, as of the transaction.
 --
--- Reads    debit, mining_0hop, wanted_tx (tx BIGINT)
+-- Reads    debit, mining_0hop, wanted_tx
 -- Returns  one row per (tx, account), in that order
 --   tx       BIGINT
 --   account  BIGINT

@@ -1,6 +1,6 @@
 -- transaction_parties: who was debited and credited in some transactions.
 --
--- Reads    debit, credit, wanted_tx (tx BIGINT)
+-- Reads    debit, credit, wanted_tx
 -- Returns  one row per (tx, side, account): in chain order, debits first, the largest value first
 --   tx        BIGINT
 --   is_debit  BOOLEAN

@@ -1,6 +1,6 @@
 -- wanted_balances: what a range of transactions adds to the balances of some accounts.
 --
--- Reads    debit, credit, wanted_account (account BIGINT)
+-- Reads    debit, credit, wanted_account
 -- Params   $first, $last   BIGINT   tx, both included
 -- Returns  one row per account that the range debits or credits, in no order
 --   account  BIGINT

@@ -13,9 +13,9 @@
 -- Returns  one row per (day, exchange, series) that moved, in no order
 --   day       INTEGER   number of the day
 --   exchange  SMALLINT
---   series    VARCHAR   out0, in0, out1, in1: FlowMinerOut and FlowMinerIn at either hop (METHODOLOGY section 5)
+--   series    VARCHAR   out0, in0, out1, in1: FlowMinerOut and FlowMinerIn at either hop (methodology 5)
 --   value     HUGEINT   sat
--- R loses the accounts that are also in S (METHODOLOGY 9.7).
+-- R loses the accounts that are also in S (methodology 9.7).
 WITH
 -- S sends to R: inputs, debits and credits of S; credits and debits of R without S.
 pair AS (

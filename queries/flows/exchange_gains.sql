@@ -9,7 +9,7 @@
 -- Returns  one row per (day, exchange) with a transaction, in no order
 --   day                    INTEGER   number of the day
 --   exchange               SMALLINT
---   gained, lost           HUGEINT   sat: FlowIn and FlowOut (METHODOLOGY section 6)
+--   gained, lost           HUGEINT   sat: FlowIn and FlowOut (methodology 6)
 --   held                   HUGEINT   sat that it holds more at the end of the day than at its beginning (Sply)
 --   transfers_in           HUGEINT   positive outputs to it in transactions without an input of it (FlowTfrIn)
 --   transfers_out          HUGEINT   positive outputs not to it in transactions with an input of it (FlowTfrOut)

@@ -6,9 +6,9 @@
 --            inputs0, debit0, credit0, inputs1, …           of S_0 and S_1 as of the transaction
 -- Params   $sender   VARCHAR   any_input, all_inputs, pro_rata or min_net
 -- Returns  one row per day that moved, in no order
---   day                        INTEGER   days since 1970-01-01 UTC
+--   day                        INTEGER   number of the day
 --   out0, in0, out1, in1       HUGEINT   sat, the plain FlowMinerOut and FlowMinerIn at either hop
--- METHODOLOGY section 5 (out), 6 and 9.1, 9.3 (in). A coinbase transaction has no inputs: nobody sent it, all it credits
+-- methodology 5 (out), 6 and 9.1, 9.3 (in). A coinbase transaction has no inputs: nobody sent it, all it credits
 -- to a mining entity is an inflow.
 WITH side AS (
     SELECT day, 0 AS hop, inputs, debit, credit, inputs0 AS inputs_s, debit0 AS debit_s, credit0 AS credit_s

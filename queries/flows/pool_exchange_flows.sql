@@ -5,7 +5,7 @@
 --   pool      VARCHAR   `all`: all pools as one; NULL: those that nothing names
 --   exchange  VARCHAR   `Ex`: all exchanges as one
 --   value     HUGEINT   sat
--- The 0-hop flow of METHODOLOGY section 5 under the reference methodology, so the row `all` sums FlowMinerOut0HopAll….
+-- The 0-hop flow of methodology 5 under the reference methodology, so the row `all` sums FlowMinerOut0HopAll….
 -- A transaction with inputs of two pools is sent by both: it counts in both rows, in `all` once.
 WITH
 sent AS (

@@ -1,13 +1,13 @@
 -- pool_payouts: the pool that a block's coinbase pays.
 --
--- Reads    block, credit, payout (account, entity: the pools' payout addresses)
+-- Reads    block, credit, payout_address
 -- Returns  one row per block whose coinbase pays a known address more than zero, in no order
 --   height  INTEGER
---   entity  VARCHAR   of the highest-valued of these outputs (METHODOLOGY 9.13); of several, the first by name
+--   entity  VARCHAR   of the highest-valued of these outputs (methodology 9.13); of several, the first by name
 WITH paid AS (
-    SELECT block.height, payout.entity, credit.value
+    SELECT block.height, payout_address.entity, credit.value
     FROM credit
-    JOIN payout ON credit.account = payout.account
+    JOIN payout_address ON credit.account = payout_address.account
     JOIN block ON credit.tx = block.first_tx
     WHERE credit.value > 0
 ),

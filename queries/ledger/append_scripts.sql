@@ -3,7 +3,7 @@
 -- Of the scripts of one account (P2PK and P2PKH of one key) it is the one that the first coinbase paid, and the smaller one
 -- where that coinbase paid both: how many blocks come in at a time makes no difference.
 --
--- Reads    incoming (account, script, tx), rows of new blocks in chain order; script
+-- Reads    incoming (account, script, tx: rows of new blocks in chain order), script
 -- Changes  script
 INSERT INTO script
 SELECT account, min(script) AS script, tx

@@ -1,6 +1,6 @@
 -- forget_holdings_among: removes some of the accounts that hold something.
 --
--- Reads    wanted (account)
+-- Reads    kept.holding, wanted
 -- Params   $clock  VARCHAR   mediantime or header
 -- Changes  kept.holding
 DELETE FROM kept.holding

@@ -1,6 +1,6 @@
 -- kept_holdings_among: those of some accounts that hold something at the end of the last kept day.
 --
--- Reads    kept.holding; wanted (account)
+-- Reads    kept.holding, wanted
 -- Params   $clock  VARCHAR   mediantime or header
 -- Returns  one row per account, in no order
 --   account  BIGINT

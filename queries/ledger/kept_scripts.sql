@@ -1,6 +1,6 @@
 -- kept_scripts: the scripts that the ledger has of some accounts.
 --
--- Reads    script, wanted (account BIGINT)
+-- Reads    script, wanted
 -- Returns  one row per account that the ledger has the script of, in no order
 --   account  BIGINT
 --   script   BLOB      scriptPubKey

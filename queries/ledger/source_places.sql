@@ -1,6 +1,6 @@
 -- source_places: where some blocks lie in the node's files, as far as that was seen.
 --
--- Reads    source.header, wanted_block (hash BLOB, byte order of the wire)
+-- Reads    source.header, wanted_block (in the byte order of the wire)
 -- Returns  one row per known block, in the order in which they lie in the files
 --   hash, prev_hash  BLOB      byte order of the wire
 --   bits, tx_count   BIGINT

@@ -3,7 +3,14 @@
 -- Reads    block
 -- Params   $first, $last   INTEGER   heights, both included
 -- Returns  one row per block, in stored order
---   the columns of block, integers as BIGINT
+--   height, size, tx_count          BIGINT
+--   hash, prev_hash                 BLOB     display order
+--   time, mediantime                BIGINT
+--   day                             DATE
+--   first_tx                        BIGINT
+--   fees, issuance                  BIGINT   sat
+--   transfer_count, transfer_value  BIGINT
+--   digest                          BIGINT
 SELECT
     CAST(height AS BIGINT) AS height,
     hash,

@@ -1,6 +1,6 @@
 -- cluster_bridges: for every round from the second on, the account that brought most others in, and how it came in itself.
 --
--- Reads    exchange_account, cluster_edge (account, source), tx
+-- Reads    exchange_account, cluster_edge, tx
 -- Returns  one row per (entity, round), in that order
 --   entity    VARCHAR   exchange code
 --   round     INTEGER

@@ -1,7 +1,6 @@
 -- cluster_members: every exchange account and how it joined.
 --
--- Reads    exchange_account, label_address (account, address), account_balance (account, balance),
---          cluster_edge (account, source), tx
+-- Reads    exchange_account, label_address, account_balance, cluster_edge, tx
 -- Params   $entity   VARCHAR   exchange code, or NULL for all exchanges
 -- Returns  one row per account, in order of entity, round, account
 --   entity   VARCHAR   exchange code

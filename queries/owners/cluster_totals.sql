@@ -1,6 +1,6 @@
 -- cluster_totals: what each exchange's accounts hold, and what its cluster met on the way.
 --
--- Reads    exchange_account, account_balance (account, balance), cluster_conflict, cluster_coinjoin
+-- Reads    exchange_account, account_balance, cluster_conflict, cluster_coinjoin
 -- Returns  one row per exchange, in order of entity
 --   entity     VARCHAR   exchange code
 --   balance    HUGEINT   sat at the tip of the ledger

@@ -4,7 +4,7 @@
 -- Returns  one row per account, in no order
 --   account  BIGINT
 --   since0   BIGINT   the first coinbase tx that credits it more than zero
--- Whoever else owns the account: this is what the closure asks, and where the mining entity starts (METHODOLOGY section 3).
+-- Whoever else owns the account: this is what the closure asks, and where the mining entity starts (methodology 3).
 SELECT account, min(tx) AS since0
 FROM credit
 WHERE value > 0 AND tx IN (SELECT first_tx FROM block)

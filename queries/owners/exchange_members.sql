@@ -1,6 +1,6 @@
 -- exchange_members: the exchange accounts with the number of their exchange.
 --
--- Reads    exchange_account, exchange (entity, number)
+-- Reads    exchange_account, exchange
 -- Returns  one row per account, in no order
 --   account   BIGINT
 --   exchange  SMALLINT

@@ -1,6 +1,6 @@
--- miner_entities: the pool of every block (METHODOLOGY section 3).
+-- miner_entities: the pool of every block (methodology 3).
 --
--- Reads    block, paid_pool (height, entity), tagged_pool (height, entity)
+-- Reads    block, paid_pool, tagged_pool
 -- Returns  one row per block, in chain order
 --   height  INTEGER
 --   entity  VARCHAR   NULL where nothing names a pool

@@ -1,6 +1,6 @@
 -- pool_accounts: the mining entity M0, each account with the pool whose coinbase paid it first.
 --
--- Reads    mining_0hop, block, miner_entity (height, entity, basis)
+-- Reads    mining_0hop, block, miner_entity
 -- Returns  one row per account, in no order
 --   account  BIGINT
 --   entity   VARCHAR  NULL where nothing names that pool

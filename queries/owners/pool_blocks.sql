@@ -1,6 +1,6 @@
 -- pool_blocks: the pool of every block of the complete days.
 --
--- Reads    block, miner_entity (height, entity, basis)
+-- Reads    block, miner_entity
 -- Returns  one row per block, in chain order
 --   height  INTEGER
 --   hash    VARCHAR   hex, as explorers print it

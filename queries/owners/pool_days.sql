@@ -1,6 +1,6 @@
 -- pool_days: blocks and rewards of every pool on every complete day.
 --
--- Reads    block, miner_entity (height, entity, basis)
+-- Reads    block, miner_entity
 -- Returns  one row per (day, entity) with a block, in that order, the blocks that nothing names last
 --   day      DATE      UTC day of the block's mediantime
 --   entity   VARCHAR   NULL where nothing names a pool

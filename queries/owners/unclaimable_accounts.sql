@@ -3,7 +3,7 @@
 -- Reads    label, coinbase_account
 -- Returns  one row per account, in no order
 --   account  BIGINT
--- Any labelled account and every payee of a coinbase (METHODOLOGY section 3, 9.6); accounts labelled as an exchange's are
+-- Any labelled account and every payee of a coinbase (methodology 3, 9.6); accounts labelled as an exchange's are
 -- among them.
 SELECT account FROM label
 UNION

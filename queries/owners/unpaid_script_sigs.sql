@@ -1,6 +1,6 @@
 -- unpaid_script_sigs: the coinbases that pay no known pool, so that their tag has to tell.
 --
--- Reads    coinbase, paid_pool (height, entity)
+-- Reads    coinbase, paid_pool
 -- Returns  one row per block, in chain order
 --   height      INTEGER
 --   script_sig  BLOB

@@ -1,6 +1,6 @@
 -- unseen_labels: the labelled accounts that the ledger has never seen.
 --
--- Reads    label_account (account), credit
+-- Reads    label_account, credit
 -- Returns  one row per account that no output pays, not even zero, in order of account
 --   account  BIGINT
 SELECT account

@@ -1,4 +1,4 @@
-"""Random small economies for hypothesis: few accounts, much reuse, everything that METHODOLOGY.md has a rule for."""
+"""Random small economies for hypothesis: few accounts, much reuse, all that docs/methodology.md has a rule for."""
 
 from typing import Any, NamedTuple
 

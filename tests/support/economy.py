@@ -71,7 +71,7 @@ def settled(*blocks: Block) -> list[Block]:
 
 
 def mediantime(times: Sequence[int]) -> int:
-    """Median of the last eleven header times; genesis is among the predecessors (METHODOLOGY section 1)."""
+    """Median of the last eleven header times; genesis is among the predecessors (methodology 1)."""
     window = sorted(times[-11:])
     return window[len(window) // 2]
 
@@ -81,7 +81,7 @@ def day_of(seconds: int) -> date:
 
 
 def transfers(transaction: Transaction) -> list[int]:
-    """Positive outputs to accounts that are not among the inputs (METHODOLOGY section 6)."""
+    """Positive outputs to accounts that are not among the inputs (methodology 6)."""
     senders = {account for account, _ in transaction.inputs}
     return [sat for account, sat in transaction.outputs if sat > 0 and account not in senders]
 

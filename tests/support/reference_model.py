@@ -1,6 +1,6 @@
 """The methodology once more, as plainly as it can be said: dictionaries, loops and exact fractions, no SQL.
 
-One function a paragraph of METHODOLOGY.md; hops are found on a networkx graph of payments. It is slow and it
+One function a paragraph of docs/methodology.md; hops are found on a networkx graph of payments. It is slow and it
 is the judge: the engine must agree with it to the satoshi on every random economy.
 """
 
@@ -49,7 +49,7 @@ def complete_days(chain: Chain) -> list[date]:
     return [min(days) + timedelta(n) for n in range((max(days) - min(days)).days)]
 
 
-# Section 3: entities.
+# methodology 3: entities.
 
 
 def coinbase_payees(chain: Chain) -> dict[int, int]:
@@ -129,11 +129,11 @@ def mining_since(
     return since0, {account: -1 if ever else tx for account, tx in since1.items()}
 
 
-# Sections 4 and 5: one transaction.
+# methodology 4 and 5: one transaction.
 
 
 class Part(NamedTuple):
-    """n, d and c of section 4: what a set of accounts does in one transaction."""
+    """n, d and c of methodology 4: what a set of accounts does in one transaction."""
 
     n: int
     d: int
@@ -154,7 +154,7 @@ def is_sent_by(s: Part, everything: Part, sender: str) -> bool:
 
 
 def flow(s: Part, r: Part, everything: Part, method: Methodology) -> int:
-    """From S to R (R without S), section 5."""
+    """From S to R (R without S), methodology 5."""
     net = r.c if method.netting == "gross" else max(0, r.c - r.d)
     match method.sender:
         case "any_input":
@@ -178,13 +178,13 @@ def plain_out(s: Part, everything: Part, sender: str) -> int:
 
 
 def plain_in(s: Part, everything: Part, sender: str) -> int:
-    """Section 6 and 9.3: a coinbase has no inputs, so nobody sent it."""
+    """methodology 6 and 9.3: a coinbase has no inputs, so nobody sent it."""
     if sender == "pro_rata" and everything.n > 0:
         return int(Fraction(s.c * (everything.d - s.d), everything.d)) if everything.d > 0 else 0
     return 0 if is_sent_by(s, everything, sender) else s.c
 
 
-# Section 6: the catalogue.
+# methodology 6: the catalogue.
 
 
 class Books(NamedTuple):

@@ -231,7 +231,7 @@ def _scratch_of_keys(starts):
 def _hash_keys(keys, starts, scripts, data):
     """Write the HASH160 of each key into the P2PKH script at its position in `data`, and clear `keys`.
 
-    A pay-to-public-key output belongs to the account of the P2PKH script of its key (METHODOLOGY section 2).
+    A pay-to-public-key output belongs to the account of the P2PKH script of its key (methodology 2).
     """
     digests = np.empty((len(scripts), WORDS), np.uint32)
     _hash(keys, starts, digests)

@@ -412,7 +412,7 @@ def expand_key(undo, kind, start, end, y, data, position):
 
 @njit(nogil=True, cache=True)
 def pays_to_key(data, start, end):
-    """Whether the script data[start:end] is a push of a public key and OP_CHECKSIG (METHODOLOGY section 2).
+    """Whether the script data[start:end] is a push of a public key and OP_CHECKSIG (methodology 2).
 
     Lengths are told from the positions alone: of today's scripts hardly one is looked at.
     """
@@ -459,7 +459,7 @@ def _is_in_sorted(account, accounts):
 
 @njit(nogil=True, cache=True)
 def _transfers(debits, d, inputs, credited, o, outputs):
-    """(count, sat) of the positive outputs whose account is not among the inputs' (METHODOLOGY section 6, TxTfr...).
+    """(count, sat) of the positive outputs whose account is not among the inputs' (methodology 6, TxTfr...).
 
     The transaction has the rows d..d + inputs - 1 of debits and o..o + outputs - 1 of credited.
     """

@@ -26,8 +26,6 @@ from reflow.flows.methodology import Clock
 from reflow.flows.values import control_series, metric_values
 from reflow.ledger.days import Blocks, read_blocks
 from reflow.series import EXACT, Table
-from reflow.store.duckdb import rows
-from reflow.store.resources import query
 
 CANDIDATES: Final = 2_000
 """Largest payments to accounts of no exchange among which a gap is looked for."""
@@ -115,8 +113,7 @@ def _unlabelled(cells: Cells, worst: WorstDay, gap: int) -> Closer | None:
         return None
     first, last = (int(cells.blocks.columns["first_tx"][today[end]]) for end in (0, -1))
     last += int(cells.blocks.columns["tx_count"][today[-1]]) - 1
-    limits: dict[str, object] = {"first": first, "last": last, "most": gap, "rows": CANDIDATES}
-    credits_ = rows(cells.con, query("outside_credits"), limits)
+    credits_ = cells.store.rows("outside_credits", first=first, last=last, most=gap, rows=CANDIDATES)
     choice = find_subset({place: int(row["value"]) for place, row in enumerate(credits_)}, gap)
     if choice is None or choice.rest:
         return None
@@ -156,14 +153,14 @@ def _drill_blocks(cells: Cells, worst: WorstDay) -> Drilled:
 def _moved(cells: Cells, worst: WorstDay, metric: Metric) -> Closer | None:
     """The blocks that are of this day by one clock and not by the other, if they close the gap."""
     clock = other_clock(cells.methodology.clock)
-    other = read_blocks(cells.con, clock)
+    other = read_blocks(cells.store, clock)
     mine = _is_day(cells.blocks, worst.difference.day)
     theirs = _is_day(other, worst.difference.day)
     amounts = block_amounts(other, metric) * np.where(mine, 1, -1)
     places = np.flatnonzero(mine != theirs)
     if not len(places) or int(amounts[places].sum()) != _gap(worst, metric):
         return None
-    parts = block_parts(cells.con, other, metric, places.tolist())
+    parts = block_parts(cells.store, other, metric, places.tolist())
     blocks = [{"height": b.height, "hash": b.block_hash, "adds": b.amount} for b in parts]
     return Closer("other clock", "0", True, 1, blocks)
 
@@ -179,7 +176,7 @@ def other_clock(clock: Clock) -> Clock:
 
 def control_metrics(cells: Cells, clock: Clock) -> Table:
     """The control metrics that blocks alone decide and that need no prices, with days cut by `clock`."""
-    blocks = read_blocks(cells.con, clock)
+    blocks = read_blocks(cells.store, clock)
     series, days = control_series(blocks), blocks.days()
     return {
         metric.id: {

@@ -47,7 +47,7 @@ def find_price_faults(compared: Compared, _unjudged: Set[date] = frozenset()) ->
         return []
     all_days = sorted(set[date]().union(*off.values()))
     text = (
-        f"Values in USD differ or are missing on {plural(len(all_days), 'day')}, first on {all_days[0]}, "
+        f"Values that need prices differ or are missing on {plural(len(all_days), 'day')}, first on {all_days[0]}, "
         f"while native units agree: the prices are not the vendor's ({listed(list(off))})."
     )
     advice = "Recompute with the vendor's PriceUSD (--prices), with all its digits, for every day."

@@ -18,7 +18,6 @@ from reflow.flows.catalog import LAYERS, Layer, Metric
 Status = Literal["holds", "breaks", "not judged", "not compared"]
 """`not judged`: no day is left on which the layers below agree."""
 
-TITLES: Final[dict[Layer, str]] = {1: "control metrics", 2: "exchange flows", 3: "miner flows"}
 _QUESTIONS: Final[dict[Layer, str]] = {
     1: "is the ledger the vendor's ledger?",
     2: "how complete are the labels?",
@@ -119,7 +118,7 @@ def _layer(compared: Compared, layer: Layer, unjudged: Set[date]) -> LayerVerdic
     text = _sentence(layer, status, [id_ for id_ in off if off[id_]], len(judged), days)
     return LayerVerdict(
         layer=layer,
-        title=TITLES[layer],
+        title=LAYERS[layer],
         question=_QUESTIONS[layer],
         status=status,
         metrics=len(ids),
@@ -142,7 +141,7 @@ def _off_by_itself(compared: Compared, metric: Metric, unjudged: Set[date]) -> l
 
 
 def _sentence(layer: Layer, status: Status, off: list[str], judged: int, days: list[date]) -> str:
-    title = TITLES[layer]
+    title = LAYERS[layer]
     if status == "not compared":
         return f"The vendor has no {title} to judge by: {_UNKNOWN[layer]}."
     if status == "not judged":
@@ -176,4 +175,4 @@ def _verdict(layers: list[LayerVerdict], breaks: Layer | None, *, but_for_prices
         held = [layer.title for layer in layers if layer.status == "holds"]
         none = "But for prices, no" if but_for_prices else "No"
         return f"{none} difference where both can be compared: {' and '.join(held) or 'nothing'}."
-    return f"Layer {breaks} ({TITLES[breaks]}) breaks first: {_BREAKS[breaks]}."
+    return f"Layer {breaks} ({LAYERS[breaks]}) breaks first: {_BREAKS[breaks]}."

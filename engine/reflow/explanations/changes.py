@@ -5,27 +5,26 @@ up to that day. What each transaction changed is added up here over the accounts
 else; both must agree.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from duckdb import DuckDBPyConnection
 
 from reflow.explanations.parts import Change, Contributions, Turns, raise_if_parts_differ
 from reflow.flows.catalog import Metric
 from reflow.flows.kernels import Bools, Ints, Longs
 from reflow.flows.methodology import Methodology
-from reflow.flows.postings import rule_of
 from reflow.flows.sums import sum_flows
 from reflow.flows.values import Series, metric_values
 from reflow.ledger.days import Blocks
 from reflow.ledger.kept_days import read_figures
+from reflow.owners.owners import Owners
 from reflow.progress import Progress, silent
-from reflow.store.duckdb import batches, columns, keep, rows
-from reflow.store.resources import query
+from reflow.store.relations import ACCOUNT_CHANGE, EARLIER_BALANCE, MEMBER, WANTED_ACCOUNT, Relation
+from reflow.store.store import Store
 
 _NEVER: Final = np.iinfo(np.int64).max
 _HOLDERS: Final = "holders"
@@ -40,71 +39,66 @@ class _Parts(NamedTuple):
 
 
 def day_changes(
-    con: DuckDBPyConnection,
+    owners: Owners,
     blocks: Blocks,
     day: int,
     metric: Metric,
     methodology: Methodology,
-    exchanges: Sequence[str],
     usd: dict[date, Decimal],
     *,
     progress: Progress = silent,
 ) -> Contributions:
     """Take apart what changed `metric`, AdrBalCnt or a balance of exchanges or miners, on the day with number `day`.
 
-    `con` has the temporary tables of `find_exchange_accounts` and `find_mining_accounts`, and `payout` with the one
-    rule of `methodology`.
+    `owners` are found under the one rule of `methodology`.
     """
     key = metric.sums, metric.entity
-    series = _until(con, blocks, day, metric, methodology, exchanges, progress)
+    series = _until(owners, blocks, day, metric, methodology, progress)
     if key not in series:  # no label, so nothing is known
         return Contributions({}, None, Change(None, {}, None))
     now = series[key][day]
     before = series[key][day - 1] if day else 0
-    found = _parts(con, blocks, day, metric, methodology)
+    found = _parts(owners.store, blocks, day, metric, methodology)
     raise_if_parts_differ(metric, sum(found.of_tx.values()) + sum(found.joined.values()), now - before)
     [value] = metric_values(metric, {key: [now]}, [blocks.days()[day]], usd)
     return Contributions(found.of_tx, value, Change(before, found.joined, found.turns))
 
 
 def _until(
-    con: DuckDBPyConnection,
+    owners: Owners,
     blocks: Blocks,
     day: int,
     metric: Metric,
     methodology: Methodology,
-    exchanges: Sequence[str],
     progress: Progress,
 ) -> Series:
     """The daily sums as recompute has them, up to the day."""
     until = blocks._replace(day_count=day + 1, day=np.minimum(blocks.day, day + 1).astype(np.int32))
     if metric.sums == _HOLDERS:
-        figures = read_figures(con, until, methodology.clock, progress=progress)
+        figures = read_figures(owners.store, until, methodology.clock, progress=progress)
         return {(_HOLDERS, ""): figures[_HOLDERS]}
-    [series] = sum_flows(con, until, exchanges, [methodology], [rule_of(methodology)], progress=progress)
+    [series] = sum_flows(owners, until, [methodology], progress=progress)
     return series
 
 
-def _parts(
-    con: DuckDBPyConnection, blocks: Blocks, day: int, metric: Metric, methodology: Methodology
-) -> _Parts:
-    _keep_runs(con, "account_change", "account_changes", blocks, blocks.day == day)
+def _parts(store: Store, blocks: Blocks, day: int, metric: Metric, methodology: Methodology) -> _Parts:
+    _keep_runs(store, ACCOUNT_CHANGE, "account_changes", blocks, blocks.day == day)
     if metric.sums == _HOLDERS:
-        keep(con, "wanted_account", "SELECT DISTINCT account FROM account_change")
-        _keep_runs(con, "earlier_balance", "wanted_balances", blocks, blocks.day < day)
-        turns = Turns(**columns(con, query("balance_turns")))
+        store.keep(WANTED_ACCOUNT, "changed_accounts")
+        _keep_runs(store, EARLIER_BALANCE, "wanted_balances", blocks, blocks.day < day)
+        turns = Turns(**store.columns("balance_turns"))
         return _Parts(turns.of_tx(), {}, turns)
     joined: dict[int, int] = {}
     if metric.hop is None:
-        keep(con, "member", query("accounts_of_exchange"), {"entity": metric.entity})
+        store.keep(MEMBER, "accounts_of_exchange", entity=metric.entity)
     else:
-        joined = _mining_members(con, blocks, day, metric.hop, methodology)
-    changed = rows(con, query("member_changes"))
+        joined = _mining_members(store, blocks, day, metric.hop, methodology)
+    changed = store.rows("member_changes")
     return _Parts({row["tx"]: int(row["value"]) for row in changed}, joined, None)
 
 
 def _mining_members(
-    con: DuckDBPyConnection, blocks: Blocks, day: int, hop: int, methodology: Methodology
+    store: Store, blocks: Blocks, day: int, hop: int, methodology: Methodology
 ) -> dict[int, int]:
     """Keep `member`: the accounts of the day that are mining accounts at its end.
 
@@ -112,8 +106,7 @@ def _mining_members(
     account go when a coinbase pays it). A coinbase or a payout of the day made them so: they are among its accounts.
     """
     always = methodology.exchange_accounts_as_miners == "always"
-    parameters: dict[str, object] = {"never": _NEVER, "exchanges": always}
-    found = columns(con, query("changed_mining_accounts"), parameters)
+    found = store.columns("changed_mining_accounts", never=_NEVER, exchanges=always)
     ever = methodology.membership == "ever"
     since0, since1 = (_days_since(blocks, found[name], ever) for name in ("since0", "since1"))
 
@@ -124,19 +117,19 @@ def _mining_members(
         return paid & ~hop0 if methodology.one_hop == "exact" else paid | hop0
 
     now, before = members(day), members(day - 1)
-    _keep_accounts(con, "member", found["account"][now])
-    _keep_accounts(con, "wanted_account", found["account"][now != before])
-    _keep_runs(con, "earlier_balance", "wanted_balances", blocks, blocks.day < day)
+    store.keep(MEMBER, _table(found["account"][now]))
+    store.keep(WANTED_ACCOUNT, _table(found["account"][now != before]))
+    _keep_runs(store, EARLIER_BALANCE, "wanted_balances", blocks, blocks.day < day)
     left = set(found["account"][before & ~now].tolist())
     joined: dict[int, int] = {}
-    for account, value in _integers(con, "SELECT account, value FROM earlier_balance ORDER BY account"):
+    for account, value in _integers(store, "earlier_balances"):
         joined[account] = joined.get(account, 0) + (-value if account in left else value)
     return {account: sat for account, sat in joined.items() if sat}
 
 
-def _integers(con: DuckDBPyConnection, sql: str) -> Iterator[tuple[int, ...]]:
+def _integers(store: Store, question: str) -> Iterator[tuple[int, ...]]:
     """The rows of an answer of integers, however many there are."""
-    for batch in batches(con, sql):
+    for batch in store.batches(question):
         yield from zip(*(column.tolist() for column in batch), strict=True)
 
 
@@ -147,17 +140,15 @@ def _days_since(blocks: Blocks, since: Longs, ever: bool) -> Ints:
     return np.where(known, days, np.iinfo(np.int32).max).astype(np.int32)
 
 
-def _keep_accounts(con: DuckDBPyConnection, table: str, accounts: Longs) -> None:
-    con.register("incoming", pa.table({"account": pa.array(accounts, pa.int64())}))
-    keep(con, table, "SELECT account FROM incoming")
-    con.unregister("incoming")
+def _table(accounts: Longs) -> pa.Table:
+    return pa.table({"account": pa.array(accounts, pa.int64())})
 
 
-def _keep_runs(con: DuckDBPyConnection, table: str, name: str, blocks: Blocks, chosen: Bools) -> None:
-    """Keep the query's rows for the chosen blocks: one range of tx, and some more where header times run backwards."""
-    keep(con, table, query(name), {"first": 0, "last": -1})
+def _keep_runs(store: Store, relation: Relation, question: str, blocks: Blocks, chosen: Bools) -> None:
+    """Keep the answer for the chosen blocks: one range of tx, and some more where header times run backwards."""
+    store.empty(relation)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen.astype(np.int8), [0]])))
     first_tx, tx_count = blocks.columns["first_tx"], blocks.columns["tx_count"]
     for start, end in edges.reshape(-1, 2).tolist():
         run = {"first": int(first_tx[start]), "last": int(first_tx[end - 1] + tx_count[end - 1]) - 1}
-        con.execute(f"INSERT INTO {table} {query(name)}", run)
+        store.add(relation, question, **run)

@@ -5,35 +5,35 @@ The amounts come from the same queries as recompute's (contributions.py), so tha
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
-from typing import Final, NamedTuple
+from functools import cached_property
+from typing import Final
 
-import duckdb
 import numpy as np
 import pyarrow as pa
-from duckdb import DuckDBPyConnection
 
 from reflow.errors import LedgerError, MetricError
 from reflow.explanations.changes import day_changes
 from reflow.explanations.explanation import BlockPart, Explanation, JoinedPart, Name, Part, Party
 from reflow.explanations.parts import Contributions, contributions
-from reflow.explanations.reasons import AT_LAST, Role, owners, role
+from reflow.explanations.reasons import AT_LAST, Role, owners_of, role
 from reflow.flows.catalog import Metric, catalog, control
 from reflow.flows.kernels import Longs
 from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.flows.prices import Prices
-from reflow.flows.recompute import NO_PRICES, find_miners
+from reflow.flows.recompute import NO_PRICES, owners_under
 from reflow.flows.values import metric_values
 from reflow.ledger.days import Blocks, read_blocks
-from reflow.ledger.ledger import Ledger, raise_if_storage_failed
+from reflow.ledger.ledger import Ledger
 from reflow.ledger.scripts import Origin, Posting, find_scripts
-from reflow.owners.exchanges import find_exchange_accounts
 from reflow.owners.labels import Labels
+from reflow.owners.owners import Owners
 from reflow.progress import Progress, silent
 from reflow.script import describe
-from reflow.store.duckdb import keep, rows
-from reflow.store.resources import query
+from reflow.store.relations import WANTED_TX
+from reflow.store.store import Store
 
 _SUPPLY: Final = "supply"
 """The end-of-day figure that blocks change, not transactions."""
@@ -65,7 +65,8 @@ def explain(
         return explain_cell(cells, metric_id, day, limit=limit)
 
 
-class Cells(NamedTuple):
+@dataclass(frozen=True)
+class Cells:
     """A ledger made ready to take cells apart: what depends on labels and methodology alone is done once."""
 
     ledger: Ledger
@@ -74,10 +75,13 @@ class Cells(NamedTuple):
     methodology: Methodology
     origin: Origin
     progress: Progress
-    con: DuckDBPyConnection
+    store: Store
     blocks: Blocks
-    owned: set[None]
-    """Not empty once the accounts of exchanges and miners are found, which only flows need."""
+
+    @cached_property
+    def owners(self) -> Owners:
+        """The accounts of exchanges and miners, which only flows and balances need: found when first asked for."""
+        return owners_under(self.store, self.labels, [self.methodology], self.progress)
 
 
 @contextmanager
@@ -91,15 +95,9 @@ def open_cells(
     progress: Progress = silent,
 ) -> Iterator[Cells]:
     """What `explain_cell` and `parts_of` want, for as many cells as needed; the arguments are those of `explain`."""
-    con = ledger.con.cursor()
-    try:
-        blocks = read_blocks(con, methodology.clock)
-        yield Cells(ledger, labels, prices or NO_PRICES, methodology, origin, progress, con, blocks, set())
-    except duckdb.Error as error:
-        raise_if_storage_failed(error, f"{ledger.path}: cannot explain")
-        raise
-    finally:
-        con.close()
+    with ledger.store("explain") as store:
+        blocks = read_blocks(store, methodology.clock)
+        yield Cells(ledger, labels, prices or NO_PRICES, methodology, origin, progress, store, blocks)
 
 
 def explain_cell(
@@ -148,14 +146,8 @@ def explain_cell(
 def parts_of(cells: Cells, metric_id: str, day: date) -> Contributions:
     """What each transaction adds to the cell, or to its change, of a metric that is made of transactions."""
     metric = _metric(metric_id, cells.labels.exchanges())
-    if not cells.owned:
-        closure = cells.methodology.clusters == "common_input"
-        find_exchange_accounts(cells.con, cells.labels, closure=closure, progress=cells.progress)
-        find_miners(cells.con, cells.methodology)
-        keep(cells.con, "payout", query("mining_1hop"), {"rule": 0})
-        cells.owned.add(None)
-    number, exchanges = _number(cells.blocks, day), cells.labels.exchanges()
-    cell = cells.con, cells.blocks, number, metric, cells.methodology, exchanges, cells.prices.usd
+    number = _number(cells.blocks, day)
+    cell = cells.owners, cells.blocks, number, metric, cells.methodology, cells.prices.usd
     if metric.adds == "changes":
         return day_changes(*cell, progress=cells.progress)
     return contributions(*cell)
@@ -214,13 +206,11 @@ def block_amounts(blocks: Blocks, metric: Metric) -> Longs:
     return amounts[metric.sums]
 
 
-def block_parts(
-    con: DuckDBPyConnection, blocks: Blocks, metric: Metric, places: Sequence[int]
-) -> list[BlockPart]:
+def block_parts(store: Store, blocks: Blocks, metric: Metric, places: Sequence[int]) -> list[BlockPart]:
     """What the blocks at these places add to a control metric, in the order given."""
     amounts = block_amounts(blocks, metric)
     first_tx = {place: int(blocks.columns["first_tx"][place]) for place in places}
-    names = _names(con, list(first_tx.values()))
+    names = _names(store, list(first_tx.values()))
     return [
         BlockPart(names[tx].height, names[tx].block_hash, int(amounts[place]))
         for place, tx in first_tx.items()
@@ -242,7 +232,7 @@ def _explain_blocks(cells: Cells, cell: Explanation, day: int, limit: int | None
         total=total,
         before=before,
         number=len(today),
-        blocks=block_parts(cells.con, blocks, metric, shown),
+        blocks=block_parts(cells.store, blocks, metric, shown),
         warnings=_why_null(cell, value),
     )
 
@@ -250,14 +240,14 @@ def _explain_blocks(cells: Cells, cell: Explanation, day: int, limit: int | None
 def _explain_transactions(
     cells: Cells, cell: Explanation, day: int, found: Contributions, limit: int | None
 ) -> Explanation:
-    con, method = cells.con, cells.methodology
+    store, method = cells.store, cells.methodology
     shown = _largest(found.of_tx, limit)
     change = found.change
     joined = change.joined if change else {}
     shown_joined = _largest(joined, limit)
-    con.register("wanted_tx", _wanted(shown))
-    postings = rows(con, query("transaction_parties"))
-    known = owners(con, {row["account"] for row in postings}.union(shown_joined), method)
+    with store.lend(WANTED_TX, _wanted(shown)):
+        postings = store.rows("transaction_parties")
+    known = owners_of(cells.owners, {row["account"] for row in postings}.union(shown_joined), method)
     at_end = {account: owner.by_end_of(day, cells.blocks, method) for account, owner in known.items()}
     turns = change.turns.among(shown) if change and change.turns else {}
     parties: dict[tuple[int, bool], list[Party]] = {}
@@ -279,7 +269,7 @@ def _explain_transactions(
         Part(tx, found.of_tx[tx], parties.get((tx, True), []), parties.get((tx, False), [])) for tx in shown
     ]
     return _with_origins(
-        con,
+        cells.owners,
         cell._replace(
             value=found.value,
             total=sum(found.of_tx.values()) + sum(joined.values()),
@@ -315,35 +305,36 @@ def _why_null(cell: Explanation, value: int | None) -> list[str]:
     return [f"{cell.metric.id} is null: exchange {cell.metric.entity} has no label, so nothing is known"]
 
 
-def _with_origins(con: DuckDBPyConnection, cell: Explanation) -> Explanation:
+def _with_origins(owners: Owners, cell: Explanation) -> Explanation:
     """Names for all transactions, the mining accounts behind the payouts, and what came from where."""
     reasons = [r for part in cell.parts for party in (*part.debits, *part.credits) for r in party.reasons]
     reasons += [reason for joined in cell.joined for reason in joined.reasons]
     payouts = {r.tx for r in reasons if r.kind == "payout" and r.tx is not None}
-    con.register("wanted_tx", _wanted(payouts))
+    store = owners.store
     origins: dict[int, list[int]] = {}
-    for row in rows(con, query("payout_senders")):
-        origins.setdefault(row["tx"], []).append(row["account"])
-    pools = owners(con, {a for senders in origins.values() for a in senders}, cell.methodology)
+    with store.lend(WANTED_TX, _wanted(payouts)):
+        for row in store.rows("payout_senders"):
+            origins.setdefault(row["tx"], []).append(row["account"])
+    pools = owners_of(owners, {a for senders in origins.values() for a in senders}, cell.methodology)
     known = cell.owners | pools
     minted = {owner.first_minted for owner in known.values() if owner.first_minted is not None}
-    con.register("wanted_tx", _wanted(payouts | minted))
-    amounts = {
-        (row["tx"], row["account"], row["is_debit"]): int(row["value"])
-        for row in rows(con, query("transaction_parties"))
-        if row["account"] in known
-    }
+    with store.lend(WANTED_TX, _wanted(payouts | minted)):
+        amounts = {
+            (row["tx"], row["account"], row["is_debit"]): int(row["value"])
+            for row in store.rows("transaction_parties")
+            if row["account"] in known
+        }
     mentioned = {r.tx for r in reasons if r.tx is not None} | {part.tx for part in cell.parts} | minted
-    names = _names(con, mentioned)
+    names = _names(store, mentioned)
     return cell._replace(names=names, origins=origins, amounts=amounts, owners=known)
 
 
-def _names(con: DuckDBPyConnection, transactions: Collection[int]) -> dict[int, Name]:
-    con.register("wanted_tx", _wanted(transactions))
-    return {
-        row["tx"]: Name(row["height"], row["txid"].hex(), row["block_hash"].hex(), row["position"])
-        for row in rows(con, query("named_transactions"))
-    }
+def _names(store: Store, transactions: Collection[int]) -> dict[int, Name]:
+    with store.lend(WANTED_TX, _wanted(transactions)):
+        return {
+            row["tx"]: Name(row["height"], row["txid"].hex(), row["block_hash"].hex(), row["position"])
+            for row in store.rows("named_transactions")
+        }
 
 
 def _with_addresses(ledger: Ledger, labels: Labels, cell: Explanation, origin: Origin) -> Explanation:

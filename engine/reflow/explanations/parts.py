@@ -12,18 +12,16 @@ from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
-from duckdb import DuckDBPyConnection
 
 from reflow.flows.catalog import INCL, Metric
 from reflow.flows.daily import Daily, Flow, exchange_series, mining_series
 from reflow.flows.kernels import Ints, Longs
 from reflow.flows.members import MembersOf, read_members
 from reflow.flows.methodology import Methodology
-from reflow.flows.postings import rule_of
 from reflow.flows.sums import range_sums
 from reflow.flows.values import metric_values
 from reflow.ledger.days import Blocks, Range
-from reflow.store.duckdb import memory_for_arrays
+from reflow.owners.owners import Owners
 
 
 class Turns(NamedTuple):
@@ -71,34 +69,32 @@ class Contributions(NamedTuple):
 
 
 def contributions(
-    con: DuckDBPyConnection,
+    owners: Owners,
     blocks: Blocks,
     day: int,
     metric: Metric,
     methodology: Methodology,
-    exchanges: Sequence[str],
     usd: dict[date, Decimal],
 ) -> Contributions:
     """Take apart the cell of `metric`, which adds up over transactions, on the day with number `day`.
 
-    `con` has the temporary tables of `find_exchange_accounts` and `find_mining_accounts`, and `payout` with the one
-    rule of `methodology`.
+    `owners` are found under the one rule of `methodology`.
     """
-    with memory_for_arrays(con) as memory:
+    exchanges = owners.exchanges
+    with owners.store.memory() as memory:
         members_of = read_members(
-            con,
+            owners,
             lambda tx: np.zeros(len(tx), np.int32),  # end-of-day balances are not asked for
-            1,
             memory,
         )
     part = _range_of(blocks, day)
     if part is None:
         return Contributions({}, _value([], metric, exchanges, blocks.days()[day], usd))
     outside = np.where(part.days == day, 0, 1).astype(np.int32)
-    whole = _flows(con, part._replace(days=outside), 1, members_of, methodology, exchanges)
+    whole = _flows(owners, part._replace(days=outside), 1, members_of, methodology)
     value = _value(whole, metric, exchanges, blocks.days()[day], usd)
     places = np.arange(len(part.days), dtype=np.int32)
-    single = _flows(con, part._replace(days=places), len(places), members_of, methodology, exchanges)
+    single = _flows(owners, part._replace(days=places), len(places), members_of, methodology)
     sums = _signed(single, metric, exchanges)
     of_tx = {part.first_tx + place: sat for place, sat in sorted(sums.items()) if sat and not outside[place]}
     raise_if_parts_differ(metric, sum(of_tx.values()), _signed(whole, metric, exchanges)[0])
@@ -133,16 +129,12 @@ def _range_of(blocks: Blocks, day: int) -> Range | None:
 
 
 def _flows(
-    con: DuckDBPyConnection,
-    part: Range,
-    day_count: int,
-    members_of: MembersOf,
-    methodology: Methodology,
-    exchanges: Sequence[str],
+    owners: Owners, part: Range, day_count: int, members_of: MembersOf, methodology: Methodology
 ) -> list[Flow]:
-    with con.cursor() as own:
-        found = range_sums(own, part, day_count, members_of, [methodology], [rule_of(methodology)], exchanges)
-        return [*found.exchanges, *found.mining[0]]
+    found = range_sums(
+        owners.store, part, day_count, members_of, [methodology], owners.rules, owners.exchanges
+    )
+    return [*found.exchanges, *found.mining[0]]
 
 
 def _signed(flows: Sequence[Flow], metric: Metric, exchanges: Sequence[str]) -> Counter[int]:

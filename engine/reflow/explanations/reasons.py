@@ -1,17 +1,16 @@
-"""Who owns an account as of a transaction, and why: label, closure step, coinbase, payout (METHODOLOGY section 3)."""
+"""Who owns an account as of a transaction, and why: label, closure step, coinbase, payout (methodology 3)."""
 
 from collections.abc import Collection, Iterator
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from duckdb import DuckDBPyConnection
 
 from reflow.flows.catalog import EX, INCL, Metric
 from reflow.flows.methodology import Methodology
 from reflow.ledger.days import Blocks
-from reflow.store.duckdb import rows
-from reflow.store.resources import query
+from reflow.owners.owners import Owners
+from reflow.store.relations import WANTED
 
 Role = Literal["sender", "receiver", "filled", "emptied", ""]
 """`filled`: by this transaction it came to hold something; `emptied`: by it, it held nothing any more."""
@@ -77,20 +76,18 @@ class Owner(NamedTuple):
             yield Reason("payout", "1-hop", "", 0, self.first_payout)
 
 
-def owners(con: DuckDBPyConnection, accounts: Collection[int], methodology: Methodology) -> dict[int, Owner]:
-    """What is known of each of the accounts.
-
-    `con` has the temporary tables of `find_exchange_accounts` and `find_mining_accounts`.
-    """
+def owners_of(known: Owners, accounts: Collection[int], methodology: Methodology) -> dict[int, Owner]:
+    """What is known of each of the accounts; `known` is as `methodology` has it."""
     wanted = pa.table({"account": pa.array(sorted(accounts), pa.int64())})
-    con.register("wanted", wanted)
-    payouts = {row["account"]: row["tx"] for row in rows(con, query("first_payouts"))}
+    with known.store.lend(WANTED, wanted):
+        payouts = {row["account"]: row["tx"] for row in known.store.rows("first_payouts")}
+        found = known.store.rows("account_owners")
     exchanges_too = methodology.exchange_accounts_as_miners == "always"
     return {
         row.pop("account"): Owner(
             **row, first_payout=payouts.get(account) if exchanges_too or row["exchange"] is None else None
         )
-        for row in rows(con, query("account_owners"))
+        for row in found
         for account in [row["account"]]
     }
 
@@ -111,7 +108,7 @@ def role(metric: Metric, owner: Owner, tx: int, methodology: Methodology, *, is_
         inside, outside = ours, not ours or metric.entity == INCL
     elif not metric.entity:  # miners and the rest
         inside, outside = mines, not mines
-    elif metric.direction == "In":  # R is without S (METHODOLOGY 9.7), here R are the miners
+    elif metric.direction == "In":  # R is without S (methodology 9.7), here R are the miners
         inside, outside = mines and not ours, ours
     else:
         inside, outside = mines, ours and not mines

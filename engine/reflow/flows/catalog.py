@@ -1,6 +1,6 @@
 """Every metric as data: id, family, direction, hop, entity, unit, definition, section, layer, and what it is made of.
 
-The ids follow the vendor's grammar (METHODOLOGY section 6): family, direction, hop, entity, unit. FORMS is the
+The ids follow the vendor's grammar (methodology 6): family, direction, hop, entity, unit. FORMS is the
 one place that spells them and says which daily sums they come from: the computation knows sums only, by the
 names of the columns of queries/exchange_gains.sql, queries/exchange_flows.sql, queries/plain_flows.sql,
 queries/block_days.sql and queries/kept_days.sql.
@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple
 
 from reflow.errors import MetricError
 
@@ -19,8 +19,8 @@ Unit = Literal["native", "USD", "count", "bytes", "ratio"]
 Layer = Literal[1, 2, 3]
 """What a metric proves in a cross-check: 1 the ledger, 2 the labels, 3 the definition of miner flows."""
 
-LAYERS: Final[tuple[Layer, ...]] = get_args(Layer)
-"""All of them, in the order in which they are judged."""
+LAYERS: Final[dict[Layer, str]] = {1: "control metrics", 2: "exchange flows", 3: "miner flows"}
+"""What is of each layer, in the order in which they are judged."""
 
 Adds = Literal["blocks", "transactions", "changes", ""]
 """What a value adds up over in its day: blocks, transactions, or what changed that day on top of the day before (an
@@ -76,7 +76,7 @@ class Metric(NamedTuple):
     unit: Unit
     definition: str
     section: str
-    """Where METHODOLOGY.md defines it."""
+    """Where docs/methodology.md defines it."""
     layer: Layer
     adds: Adds
     sums: str
@@ -232,7 +232,7 @@ CONTROL: Final = (
     _control("IssTotUSD", "USD", "issuance", "IssTotNtv times the day's PriceUSD."),
     _control("RevUSD", "USD", "revenue", "RevNtv times the day's PriceUSD."),
 )
-"""What the vendor publishes for free, in the order of METHODOLOGY section 6."""
+"""What the vendor publishes for free, in the order of methodology 6."""
 
 FORMS: Final = (
     *CONTROL,
@@ -546,7 +546,7 @@ VENDOR_EXCHANGES: Final = (
     ),
     *("KCN", "MXC", "NBX", "OKX", "SBG", "BGT", "BHM", "CEX"),
 )
-"""The exchanges that the vendor has flows of, by its codes, in the order of METHODOLOGY section 6."""
+"""The exchanges that the vendor has flows of, by its codes, in the order of methodology 6."""
 
 SEEDS: Final[tuple[tuple[str, int, tuple[str, ...]], ...]] = (
     ("In", 0, (EX,)),
@@ -554,11 +554,11 @@ SEEDS: Final[tuple[tuple[str, int, tuple[str, ...]], ...]] = (
     ("In", 1, ("BFX", "BMX", "BNB", "BSP", "BTX", "GEM", "HUO", "KRK", EX)),
     ("Out", 1, ("BFX", "BMX", "BNB", "BSP", "BTX", "GEM", "HUO", "KRK", "POL", EX, "")),
 )
-"""Direction, hop and entities of the FlowMiner metrics that every run has, in the order of METHODOLOGY section 6."""
+"""Direction, hop and entities of the FlowMiner metrics that every run has, in the order of methodology 6."""
 
 
 def seeds() -> list[Metric]:
-    """The 44 metrics that every run has, labels or not, in the order of METHODOLOGY section 6."""
+    """The 44 metrics that every run has, labels or not, in the order of methodology 6."""
     forms = {(form.direction, form.entities): form for form in FORMS if form.family == "FlowMiner"}
     return [
         metric
@@ -582,7 +582,7 @@ def native(metrics: Iterable[Metric]) -> list[Metric]:
 
 
 def control() -> list[Metric]:
-    """The metrics that the vendor publishes for free and that prove the ledger (METHODOLOGY section 6)."""
+    """The metrics that the vendor publishes for free and that prove the ledger (methodology 6)."""
     return [metric for form in CONTROL for metric in form.of(None, "")]
 
 

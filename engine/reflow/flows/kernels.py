@@ -84,11 +84,11 @@ class MiningSets(NamedTuple):
     rule: int
     """Which row of `Members.paid`."""
     ever: bool
-    """Members count in the whole history (METHODOLOGY section 3)."""
+    """Members count in the whole history (methodology 3)."""
     exchanges0: bool
     """An exchange's account may be in M0, …"""
     exchanges1: bool
-    """… in M1 (METHODOLOGY section 9.7)."""
+    """… in M1 (methodology 9.7)."""
 
 
 class Moved(NamedTuple):

@@ -10,13 +10,13 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from reflow.flows import kernels
 from reflow.flows.kernels import NEVER, Ints, Longs, Numbers, Shorts, Words
-from reflow.store.duckdb import batches, count
-from reflow.store.resources import query
+from reflow.owners.owners import Owners
+from reflow.store.relations import WANTED
+from reflow.store.store import Store
 
 _BYTES: Final = 46
 _BYTES_PER_RULE: Final = 8
@@ -45,55 +45,50 @@ MembersOf = Callable[[list[Longs]], Members]
 """Gives the members, all that are among these accounts at least."""
 
 
-def read_members(
-    con: DuckDBPyConnection, day_of_tx: Callable[[Longs], Ints], rules: int, memory: int
-) -> MembersOf:
-    """The members from queries/exchange_members.sql and the tables `coinbase_account` and `payout`.
+def read_members(owners: Owners, day_of_tx: Callable[[Longs], Ints], memory: int) -> MembersOf:
+    """All accounts that `owners` knows of.
 
     If they fit into `memory` bytes they are read once; else for each range of the ledger those that it has. The ledger
     has less than 2**32 transactions.
     """
-    most = sum(
-        count(con, f"SELECT count(*) FROM {table}")
-        for table in ("exchange_account", "coinbase_account", "payout")
-    )
-    if most * (_BYTES + _BYTES_PER_RULE * rules) <= memory:
-        members = _read(con, day_of_tx, rules, most, "")
+    store, rules = owners.store, len(owners.rules)
+    [most] = store.rows("members_count")
+    if most["accounts"] * (_BYTES + _BYTES_PER_RULE * rules) <= memory:
+        with store.lend(WANTED, _table([])):
+            members = _read(store, day_of_tx, rules, most["accounts"], every=True)
         return lambda accounts: members
     lock = Lock()
 
     def among(accounts: list[Longs]) -> Members:
-        with lock:  # temporary tables are this one connection's
-            con.register("wanted_part", pa.table({"account": pa.chunked_array(accounts, pa.int64())}))
-            size = sum(map(len, accounts))
-            found = _read(con, day_of_tx, rules, size, " WHERE account IN (SELECT account FROM wanted_part)")
-            con.unregister("wanted_part")
-        return found
+        with lock, store.lend(WANTED, _table(accounts)):  # one store, several threads
+            return _read(store, day_of_tx, rules, sum(map(len, accounts)), every=False)
 
     return among
 
 
-def _read(
-    con: DuckDBPyConnection, day_of_tx: Callable[[Longs], Ints], rules: int, most: int, where: str
-) -> Members:
-    """At most `most` members, those that the SQL condition allows."""
+def _table(accounts: list[Longs]) -> pa.Table:
+    return pa.table({"account": pa.chunked_array(accounts, pa.int64())})
+
+
+def _read(store: Store, day_of_tx: Callable[[Longs], Ints], rules: int, most: int, *, every: bool) -> Members:
+    """At most `most` members, all or those that are lent as wanted."""
     account, used = np.empty(most, np.int64), 0
     slots = np.full(1 << (3 * most // 2).bit_length(), -1, np.int64)
     exchange = np.full(most, -1, np.int16)
     minted, paid = np.full(most, NEVER), np.full((rules, most), NEVER)
 
-    def rows_of(table: str) -> Iterator[tuple[Longs, tuple[NDArray[Any], ...]]]:
+    def rows_of(question: str) -> Iterator[tuple[Longs, tuple[NDArray[Any], ...]]]:
         nonlocal used
-        for found, *others in batches(con, f"SELECT * FROM ({table}) AS member{where}"):
+        for found, *others in store.batches(question, every=every):
             at = np.empty(len(found), np.int64)
             used = kernels.upsert(account, slots, used, found, at)
             yield at, tuple(others)
 
-    for at, (number,) in rows_of(query("exchange_members")):
+    for at, (number,) in rows_of("members_of_exchanges"):
         exchange[at] = number
-    for at, (since,) in rows_of("SELECT account, since0 FROM coinbase_account"):
+    for at, (since,) in rows_of("members_minted"):
         minted[at] = since
-    for at, (since, rule) in rows_of("SELECT account, since1, rule FROM payout"):
+    for at, (since, rule) in rows_of("members_paid"):
         paid[rule, at] = since
     words = np.zeros(max(1, (1 << (kernels.BITS * used).bit_length()) // 64), np.uint64)
     kernels.fill_filter(account[:used], words)

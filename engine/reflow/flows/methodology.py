@@ -1,4 +1,4 @@
-"""The parameters of METHODOLOGY.md as one value: presets, TOML files, canonical form and digest."""
+"""The parameters of docs/methodology.md as one value: presets, TOML files, canonical form and digest."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,30 +20,35 @@ Netting = Literal["net", "gross"]
 
 @dataclass(frozen=True, slots=True)
 class Methodology:
-    """One choice for every parameter; the defaults are the `reference` preset (METHODOLOGY section 8).
+    """One choice for every parameter; the defaults are the `reference` preset (methodology 8).
 
     Raises MethodologyError when a value is not among the allowed ones.
     """
 
     clock: Clock = "mediantime"
-    """Which time of a block decides its day (section 1)."""
+    """Which time of a block decides its day (methodology 1)."""
     clusters: ClusterRule = "common_input"
-    """Whether labelled accounts are closed under common inputs (section 3)."""
+    """Whether labelled accounts are closed under common inputs (methodology 3)."""
     one_hop: OneHop = "within"
-    """Whether 1-hop means M0 and M1 together, or M1 without M0 (section 3)."""
+    """Whether 1-hop means M0 and M1 together, or M1 without M0 (methodology 3)."""
     membership: Membership = "as_of"
-    """Whether an account is a mining member from the transaction that makes it one, or always (section 3)."""
+    """Whether an account is a mining member from the transaction that makes it one, or always (methodology 3)."""
     exchange_accounts_as_miners: ExchangeMiners = "never"
-    """In which mining entities an exchange's account may be (section 3, section 9.7)."""
+    """In which mining entities an exchange's account may be (methodology 3, 9.7)."""
     sender: Sender = "any_input"
-    """Who sent a transaction, and how much of it (sections 4 and 5, section 9.1)."""
+    """Who sent a transaction, and how much of it (methodology 4 and 5, 9.1)."""
     netting: Netting = "net"
-    """Whether money that a receiver also put in is taken off what it got (section 5, section 9.2)."""
+    """Whether money that a receiver also put in is taken off what it got (methodology 5, 9.2)."""
 
     def __post_init__(self) -> None:
         for key, value in asdict(self).items():
             if found := fault(key, value):
                 raise MethodologyError(f"methodology: {found}")
+
+    @property
+    def closure(self) -> bool:
+        """Whether labelled accounts are closed under common inputs."""
+        return self.clusters == "common_input"
 
     def canonical(self) -> str:
         """The parameters as TOML, one line each in the order above: equal methodologies have equal text."""
@@ -111,7 +116,7 @@ ALLOWED: Final[dict[str, tuple[str, ...]]] = {
 """Parameter name to its allowed values, the default first."""
 
 REFERENCE: Final = Methodology()
-"""Every default of METHODOLOGY.md."""
+"""Every default of docs/methodology.md."""
 
 PRESETS: Final[dict[str, Methodology]] = {
     "reference": REFERENCE,
@@ -120,7 +125,7 @@ PRESETS: Final[dict[str, Methodology]] = {
     "strict": Methodology(sender="all_inputs"),
     "proportional": Methodology(sender="pro_rata"),
 }
-"""Named methodologies (METHODOLOGY section 8); docs/methodology.md says what speaks for each."""
+"""Named methodologies (methodology 8); docs/methodology.md says what speaks for each."""
 
 PURPOSES: Final[dict[str, str]] = {
     "reference": "Every default.",

@@ -5,11 +5,9 @@ table of the members, and dense arrays for the transactions, which are numbered 
 what becomes of the sums is in queries/exchange_flows.sql and queries/plain_flows.sql.
 """
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from reflow.flows import kernels
@@ -29,17 +27,8 @@ from reflow.flows.kernels import (
 from reflow.flows.members import Members, MembersOf
 from reflow.flows.methodology import Methodology
 from reflow.ledger.days import Range
-from reflow.store.resources import query
-
-_BATCH: Final = 500_000
-
-
-class MiningRule(NamedTuple):
-    """All that decides which accounts M0 paid; one number of `payout.rule` each."""
-
-    ever: bool
-    sent_wholly: bool
-    exchange_accounts: bool
+from reflow.owners.miners import MiningRule
+from reflow.store.store import Store
 
 
 class Postings(NamedTuple):
@@ -111,9 +100,13 @@ def sets_of(methodology: Methodology, rules: list[MiningRule]) -> MiningSets:
     )
 
 
-def read_postings(con: DuckDBPyConnection, part: Range, members_of: MembersOf) -> Postings:
-    """Read the range's debits and credits; `con` is for this call alone."""
-    sides = [list(_batches(con, name, part)) for name in ("debits", "credits")]
+def read_postings(store: Store, part: Range, members_of: MembersOf) -> Postings:
+    """Read the range's debits and credits; `store` is for this call alone."""
+    span = {"first": part.first_tx, "last": part.last_tx}
+    sides = [
+        [Rows(tx, account, value) for tx, account, value in batches]
+        for batches in (store.batches("debits", **span), store.batches("credits", **span))
+    ]
     members = members_of([batch.account for side in sides for batch in side])
     inputs, outputs = (_scan(side, part, members, side is sides[0]) for side in sides)
     mark = np.zeros(len(part.days), np.bool_)
@@ -122,12 +115,6 @@ def read_postings(con: DuckDBPyConnection, part: Range, members_of: MembersOf) -
     touched_index = np.empty(len(mark), np.int32)
     touched_index[touched] = np.arange(len(touched))
     return Postings(part, members, inputs, outputs, touched, touched_index)
-
-
-def _batches(con: DuckDBPyConnection, name: str, part: Range) -> Iterator[Rows]:
-    relation = con.sql(query(name), params={"first": part.first_tx, "last": part.last_tx})
-    for batch in relation.to_arrow_reader(_BATCH):
-        yield Rows(*(column.to_numpy() for column in batch.columns))
 
 
 def _scan(batches: list[Rows], part: Range, members: Members, is_input: bool) -> Side:

@@ -1,4 +1,4 @@
-"""Recompute every metric of METHODOLOGY section 6 from a ledger, labels and prices."""
+"""Recompute every metric of methodology 6 from a ledger, labels and prices."""
 
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -7,25 +7,21 @@ from datetime import date
 from itertools import chain
 from typing import Final, NamedTuple
 
-import duckdb
-from duckdb import DuckDBPyConnection
-
 from reflow.errors import LedgerError
 from reflow.flows.catalog import Metric, catalog, chosen_exchanges, select
 from reflow.flows.methodology import REFERENCE, Methodology
-from reflow.flows.postings import MiningRule, rule_of
+from reflow.flows.postings import rule_of
 from reflow.flows.prices import Prices, prices_of
 from reflow.flows.sums import sum_flows
 from reflow.flows.values import Series, Valuation, Values, control_series
 from reflow.ledger.days import Blocks, read_blocks
 from reflow.ledger.kept_days import read_figures
-from reflow.ledger.ledger import Ledger, Tip, raise_if_storage_failed
-from reflow.owners.exchanges import Clusters, find_exchange_accounts
+from reflow.ledger.ledger import Ledger, Tip
+from reflow.owners.exchanges import Clusters
 from reflow.owners.labels import Labels
-from reflow.owners.miners import find_mining_accounts
+from reflow.owners.owners import Owners, find_owners
 from reflow.progress import Progress, silent
-from reflow.store.duckdb import keep
-from reflow.store.resources import query
+from reflow.store.store import Store
 
 NO_PRICES: Final = prices_of({})
 
@@ -172,52 +168,44 @@ def _series(
 ) -> Iterator[tuple[Clusters, Methodology, Blocks, Series]]:
     """All daily sums under each methodology."""
     of_clock: dict[str, tuple[Blocks, Series]] = {}
-    # A connection of its own: temporary tables live and die with it.
-    con = ledger.con.cursor()
-    try:
-        for clusters, rules, alike in _passes(con, labels, methodologies, seconds, progress):
+    with ledger.store("recompute") as store:
+        for owners, alike in _passes(store, labels, methodologies, seconds, progress):
             clock = alike[0].clock
             if clock not in of_clock:
                 with _timed(seconds, "days"):
-                    blocks = read_blocks(con, clock)
-                    figures = read_figures(con, blocks, clock, progress=progress)
+                    blocks = read_blocks(store, clock)
+                    figures = read_figures(store, blocks, clock, progress=progress)
                     kept = {(name, ""): numbers for name, numbers in figures.items()}
                     of_clock[clock] = blocks, control_series(blocks) | kept
             with _timed(seconds, "flows"):
                 blocks, known = of_clock[clock]
-                found = sum_flows(con, blocks, labels.exchanges(), alike, rules, progress=progress)
+                found = sum_flows(owners, blocks, alike, progress=progress)
                 series = next(found)
             for methodology, own in zip(alike, chain([series], found), strict=True):
-                yield clusters, methodology, blocks, known | own
-    except duckdb.Error as error:
-        raise_if_storage_failed(error, f"{ledger.path}: cannot recompute")
-        raise
-    finally:
-        con.close()
+                yield owners.clusters, methodology, blocks, known | own
 
 
 def _passes(
-    con: DuckDBPyConnection,
+    store: Store,
     labels: Labels,
     methodologies: Sequence[Methodology],
     seconds: dict[str, float],
     progress: Progress,
-) -> Iterator[tuple[Clusters, list[MiningRule], list[Methodology]]]:
-    """Methodologies that share a pass over the ledger, once the temporary tables that it needs are made."""
-    for same_closure in _groups(dict.fromkeys(methodologies), lambda one: one.clusters):
-        with _timed(seconds, "closure"):
-            closure = same_closure[0].clusters == "common_input"
-            clusters = find_exchange_accounts(con, labels, closure=closure, progress=progress)
-        rules = {rule_of(one): one for one in same_closure}
-        with _timed(seconds, "hops"):
-            keep(con, "payout", query("no_payouts"))
-            for number, one in enumerate(rules.values()):
-                progress("hops", number, len(rules))
-                find_miners(con, one)
-                con.execute(f"INSERT INTO payout {query('mining_1hop')}", {"rule": number})
-            progress("hops", len(rules), len(rules))
+) -> Iterator[tuple[Owners, list[Methodology]]]:
+    """Methodologies that share a pass over the ledger, once the owners are found that it needs."""
+    for same_closure in _groups(dict.fromkeys(methodologies), lambda one: one.closure):
+        owners = owners_under(store, labels, same_closure, progress)
+        seconds |= owners.seconds
         for alike in _groups(same_closure, lambda one: one.clock):
-            yield clusters, list(rules), alike
+            yield owners, alike
+
+
+def owners_under(
+    store: Store, labels: Labels, methodologies: Sequence[Methodology], progress: Progress
+) -> Owners:
+    """The owners as these methodologies, which agree on the closure, have them."""
+    rules = list(dict.fromkeys(rule_of(each) for each in methodologies))
+    return find_owners(store, labels, rules, closure=methodologies[0].closure, progress=progress)
 
 
 def _groups(
@@ -227,14 +215,6 @@ def _groups(
     for methodology in methodologies:
         groups.setdefault(key(methodology), []).append(methodology)
     return list(groups.values())
-
-
-def find_miners(con: DuckDBPyConnection, methodology: Methodology) -> None:
-    """Make the temporary tables of mining accounts (see `find_mining_accounts`) as `methodology` has them."""
-    rule = rule_of(methodology)
-    find_mining_accounts(
-        con, ever=rule.ever, sent_wholly=rule.sent_wholly, exchange_accounts=rule.exchange_accounts
-    )
 
 
 @contextmanager

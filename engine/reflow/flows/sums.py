@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from reflow.flows.catalog import EX, exchange_sums, sums_of
@@ -19,7 +18,6 @@ from reflow.flows.members import MembersOf, read_members
 from reflow.flows.methodology import Methodology
 from reflow.flows.postings import (
     ExchangeRows,
-    MiningRule,
     MiningSums,
     Postings,
     add_up,
@@ -29,10 +27,11 @@ from reflow.flows.postings import (
 )
 from reflow.flows.values import Series
 from reflow.ledger.days import RANGE_BYTES, Blocks, Range, whole_day_ranges
+from reflow.owners.miners import MiningRule
+from reflow.owners.owners import Owners
 from reflow.progress import Progress, silent
-from reflow.store.duckdb import count, memory_for_arrays, rows
-from reflow.store.parallel import in_order
-from reflow.store.resources import query
+from reflow.store.relations import EXCHANGE_SUM, SHARED_SUM, TRANSACTION_SUM
+from reflow.store.store import Store
 
 _WORKERS: Final = 4
 """Ranges worked on at once, at most; each has its rows in memory."""
@@ -59,34 +58,31 @@ class RangeSums(NamedTuple):
 
 
 def sum_flows(
-    con: DuckDBPyConnection,
+    owners: Owners,
     blocks: Blocks,
-    exchanges: Sequence[str],
     methodologies: Sequence[Methodology],
-    rules: list[MiningRule],
     *,
     progress: Progress = silent,
 ) -> Iterator[Series]:
     """The sums that need owners, under each of the methodologies, after one pass over the ledger for all of them.
 
-    They agree on `clusters` and on the clock of `blocks`. `con` has the temporary tables of
-    `find_exchange_accounts`, and `payout` (account, since1, rule) with the accounts that M0 paid under each of
-    `rules`; `exchanges` are the codes with a label. Memory is as large as the database's limit allows, and is shared
-    with it; beyond that, results take 16 bytes for each day, series and methodology. `progress` counts transactions.
+    They agree on the clock of `blocks`, and their rules are among those of `owners`. Memory is as large as the
+    database's limit allows, and is shared with it; beyond that, results take 16 bytes for each day, series and
+    methodology. `progress` counts transactions.
     """
+    store, exchanges, rules = owners.store, owners.exchanges, owners.rules
     totals = [Daily(blocks.day_count) for _ in range(len(methodologies) + 1)]
     balance = {sets_of(each, rules): np.zeros((2, blocks.day_count + 1), np.int64) for each in methodologies}
-    with memory_for_arrays(con) as memory:
-        workers = min(_WORKERS, count(con, "SELECT current_setting('threads')"))
+    with store.memory() as memory:
+        workers = min(_WORKERS, store.threads)
         limit = int(memory / _RANGE_SHARE / workers / _BYTES_PER_BLOCK_BYTE)
         ranges = list(whole_day_ranges(blocks, min(limit, RANGE_BYTES)))
-        members_of = read_members(con, blocks.day_of_tx, len(rules), memory - memory // _RANGE_SHARE)
+        members_of = read_members(owners, blocks.day_of_tx, memory - memory // _RANGE_SHARE)
 
-        def sum_range(part: Range) -> RangeSums:
-            with con.cursor() as own:
-                return range_sums(own, part, blocks.day_count, members_of, methodologies, rules, exchanges)
+        def sum_range(own: Store, part: Range) -> RangeSums:
+            return range_sums(own, part, blocks.day_count, members_of, methodologies, rules, exchanges)
 
-        for part, found in zip(ranges, in_order(sum_range, ranges, workers), strict=True):
+        for part, found in zip(ranges, store.over_ranges(sum_range, ranges, workers), strict=True):
             for total, flows in zip(totals, (found.exchanges, *found.mining), strict=True):
                 total.put(flows)
             for sets, change in found.balance.items():
@@ -105,7 +101,7 @@ def _balances(change: Longs, methodology: Methodology) -> Series:
 
 
 def range_sums(
-    con: DuckDBPyConnection,
+    store: Store,
     part: Range,
     day_count: int,
     members_of: MembersOf,
@@ -115,16 +111,16 @@ def range_sums(
 ) -> RangeSums:
     """What the transactions of `part` add to each of the numbers in `part.days`, below `day_count` or dropped.
 
-    The methodologies are as `sum_flows` has them; `con` is for this call alone.
+    The methodologies are as `sum_flows` has them; `store` is for this call alone.
     """
-    postings = read_postings(con, part, members_of)
+    postings = read_postings(store, part, members_of)
     of_exchange = exchange_rows(postings)
-    con.register("exchange_sum", _exchange_sums(postings, of_exchange))
-    gains = [
-        ((name, _code(exchanges, row["exchange"])), row["day"], int(row[name]))
-        for row in rows(con, query("exchange_gains"))
-        for name in exchange_sums()
-    ]
+    with store.lend(EXCHANGE_SUM, _exchange_sums(postings, of_exchange)):
+        gains = [
+            ((name, _code(exchanges, row["exchange"])), row["day"], int(row[name]))
+            for row in store.rows("exchange_gains")
+            for name in exchange_sums()
+        ]
     all_sets = dict.fromkeys(sets_of(each, rules) for each in methodologies)
     balance: dict[MiningSets, Longs] = {}
     mining: dict[Methodology, list[Flow]] = {}
@@ -132,15 +128,17 @@ def range_sums(
         sums = add_up(postings, of_exchange, sets, day_count)
         balance[sets] = sums.balance
         takes_part = _takes_part(sums)
-        tables = {
-            "transaction_sum": _columns_at(postings, sums, np.flatnonzero(takes_part)),
-            "shared_sum": _shared_sums(postings, of_exchange, sums, takes_part),
-        }
-        alike = [each for each in methodologies if sets_of(each, rules) == sets]
-        for one_hop in dict.fromkeys(each.one_hop for each in alike):
-            for name, columns in tables.items():
-                con.register(name, pa.table(_without_hop0(columns) if one_hop == "exact" else columns))
-            mining |= {each: list(_flows(con, each, exchanges)) for each in alike if each.one_hop == one_hop}
+        transactions = _columns_at(postings, sums, np.flatnonzero(takes_part))
+        shared = _shared_sums(postings, of_exchange, sums, takes_part)
+        same_sets = [each for each in methodologies if sets_of(each, rules) == sets]
+        for one_hop in dict.fromkeys(each.one_hop for each in same_sets):
+            alike = [each for each in same_sets if each.one_hop == one_hop]
+            tables = [
+                pa.table(_without_hop0(columns) if one_hop == "exact" else columns)
+                for columns in (transactions, shared)
+            ]
+            with store.lend(TRANSACTION_SUM, tables[0]), store.lend(SHARED_SUM, tables[1]):
+                mining |= {each: list(_flows(store, each, exchanges)) for each in alike}
     return RangeSums(gains, [mining[each] for each in methodologies], balance)
 
 
@@ -189,7 +187,7 @@ def _shared_sums(
 
 
 def _without_hop0(columns: Columns) -> Columns:
-    """The same with S_1 as `one_hop = exact` has it, M1 without M0: both together, less M0 (METHODOLOGY section 3)."""
+    """The same with S_1 as `one_hop = exact` has it, M1 without M0: both together, less M0 (methodology 3)."""
     pairs = {name: f"{name[:-1]}0" for name in columns if name.endswith("1")}
     return columns | {name: columns[name] - columns[hop0] for name, hop0 in pairs.items()}
 
@@ -212,11 +210,10 @@ def _columns_at(postings: Postings, sums: MiningSums, at: Longs) -> Columns:
     return columns
 
 
-def _flows(con: DuckDBPyConnection, methodology: Methodology, exchanges: Sequence[str]) -> Iterator[Flow]:
+def _flows(store: Store, methodology: Methodology, exchanges: Sequence[str]) -> Iterator[Flow]:
     """Everything between miners and others that moved in the range."""
-    sender: dict[str, object] = {"sender": methodology.sender}
-    for row in rows(con, query("plain_flows"), sender):
+    for row in store.rows("plain_flows", sender=methodology.sender):
         yield from (((name, ""), row["day"], int(row[name])) for name in sums_of("FlowMiner"))
     gross = methodology.netting == "gross"
-    for row in rows(con, query("exchange_flows"), {**sender, "gross": gross}):
+    for row in store.rows("exchange_flows", sender=methodology.sender, gross=gross):
         yield (row["series"], _code(exchanges, row["exchange"])), row["day"], int(row["value"])

@@ -1,7 +1,7 @@
 """From daily sums to the values of the metrics: native units, USD, counts, ratios, means, all exact.
 
 A value is an integer number of 10**-18 units of its metric, or None where it is not computable. No float is involved.
-What is no whole number of these is rounded half away from zero, once (METHODOLOGY section 5, 9.9).
+What is no whole number of these is rounded half away from zero, once (methodology 5, 9.9).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ Values = list[int | None]
 
 
 def control_series(blocks: Blocks) -> Series:
-    """The sums behind the control metrics that blocks alone decide (METHODOLOGY section 6)."""
+    """The sums behind the control metrics that blocks alone decide (methodology 6)."""
     columns = blocks.columns
     sums = {
         "blocks": blocks.per_day(columns["size"] * 0 + 1),
@@ -45,7 +45,7 @@ class Valuation:
         self._known: Final[dict[str, Values]] = {}
 
     def of(self, metric: Metric) -> Values:
-        """The metric's values; None throughout when its sums are not known (METHODOLOGY 9.10)."""
+        """The metric's values; None throughout when its sums are not known (methodology 9.10)."""
         if metric.derived:
             return list(self._derived(metric.derived))
         sums = self._sums(metric)

@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
-from duckdb import DuckDBPyConnection
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from reflow.ledger import day_kernels
 from reflow.ledger.day_kernels import Slots
 from reflow.ledger.days import Longs, Range
-from reflow.store.parallel import in_order
-from reflow.store.resources import query
+from reflow.store.store import Store
 
-_BATCH: Final = 500_000
 _SMALLEST: Final = 1 << 12
 _BYTES_PER_SLOT: Final = 16
 _FULL: Final = 0.7
@@ -122,7 +120,7 @@ EVERY: Final = Accounts()
 
 
 def read_days(
-    con: DuckDBPyConnection,
+    store: Store,
     ranges: Iterable[Range],
     day_count: int,
     workers: int,
@@ -133,19 +131,18 @@ def read_days(
     The first part of the accounts comes with the figures of all of them; the others with their changes alone.
     """
 
-    def read(part: Range) -> list[DayChanges]:
-        with con.cursor() as own:
-            return read_range(own, part, day_count, accounts)
+    def read(own: Store, part: Range) -> list[DayChanges]:
+        return read_range(own, part, day_count, accounts)
 
-    for days in in_order(read, ranges, workers):
+    for days in store.over_ranges(read, ranges, workers):
         yield from days
 
 
-def read_range(
-    con: DuckDBPyConnection, part: Range, day_count: int, accounts: Accounts = EVERY
-) -> list[DayChanges]:
-    """The days of one range; `con` is for this call alone."""
-    debits, credits_ = (_postings(con, name, part) for name in ("debits", "credits"))
+def read_range(store: Store, part: Range, day_count: int, accounts: Accounts = EVERY) -> list[DayChanges]:
+    """The days of one range; `store` is for this call alone."""
+    span = {"first": part.first_tx, "last": part.last_tx}
+    debits = _in_chain_order(store.reader("debits", **span).read_all())
+    credits_ = _in_chain_order(store.reader("credits", **span).read_all())
     paying = credits_.value > 0
     if accounts.part > 0:
         paying &= accounts.of(credits_.account)
@@ -175,10 +172,8 @@ class _Side(NamedTuple):
     value: Longs
 
 
-def _postings(con: DuckDBPyConnection, name: str, part: Range) -> _Side:
-    relation = con.sql(query(name), params={"first": part.first_tx, "last": part.last_tx})
-    table = relation.to_arrow_table()
-    side = _Side(*(table.column(column).to_numpy() for column in ("tx", "account", "value")))
+def _in_chain_order(table: pa.Table) -> _Side:
+    side = _Side(*(table.column(name).to_numpy() for name in ("tx", "account", "value")))
     if bool(np.all(side.tx[1:] >= side.tx[:-1])):
         return side
     # An ingest writes rows in chain order, and nothing depends on it.

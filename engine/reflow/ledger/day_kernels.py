@@ -39,7 +39,7 @@ def pay(
     """Fees and transfers of the transactions that have inputs; gives how many there are of each.
 
     Rows of both sides are in chain order. A transfer is a positive output whose account is not among the inputs' of its
-    transaction (METHODOLOGY section 6, TxTfrCnt).
+    transaction (methodology 6, TxTfrCnt).
     """
     fees = transfers = np.int64(0)
     first, output = 0, 0

@@ -1,16 +1,14 @@
-"""Which days a ledger has, and ranges of blocks that hold whole days (METHODOLOGY section 1, 9.8)."""
+"""Which days a ledger has, and ranges of blocks that hold whole days (methodology 1, 9.8)."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 import numpy as np
-from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from reflow.clock import Clock
-from reflow.store.duckdb import columns
-from reflow.store.resources import query
+from reflow.store.store import Store
 
 Longs = NDArray[np.int64]
 Ints = NDArray[np.int32]
@@ -57,9 +55,9 @@ class Range(NamedTuple):
     """Day of each transaction."""
 
 
-def read_blocks(con: DuckDBPyConnection, clock: Clock) -> Blocks:
+def read_blocks(store: Store, clock: Clock) -> Blocks:
     """The blocks of the ledger with their days under `clock`."""
-    found = columns(con, query("block_days"), {"header_clock": clock == "header"})
+    found = store.columns("block_days", header_clock=clock == "header")
     day = np.asarray(found.pop("day"), np.int32)
     first, latest = (int(day.min()), int(day.max())) if len(day) else (0, 0)
     return Blocks(

@@ -5,9 +5,9 @@ ledger in chain order whatever order they are decoded in, so the rows never depe
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -23,6 +23,8 @@ from reflow.ledger.ledger import Ledger, Tip, memory_bytes, raise_if_storage_fai
 from reflow.ledger.rows import Assembler, LedgerRows, concat
 from reflow.ledger.scan_state import load_scan, save_scan
 from reflow.network import Network
+from reflow.store.budget import database_bytes
+from reflow.store.parallel import in_order
 
 DEFAULT_MEMORY: Final = "2GB"
 """The memory of an ingest, by default."""
@@ -135,7 +137,7 @@ def _share(memory: str) -> tuple[str, Portions]:
     """DuckDB's part of the memory, and the portions that fit into the rest."""
     total = memory_bytes(memory)
     portions = _LARGE if total >= _ROOMY else _SMALL
-    return f"{max(total - portions.other_bytes, total // 4)} bytes", portions
+    return f"{database_bytes(total, portions.other_bytes)} bytes", portions
 
 
 class _Ingest:
@@ -195,25 +197,15 @@ class _Ingest:
     def _append(self, ledger: Ledger, first: int, last: int) -> None:
         tip = ledger.tip() or Tip(0, ledger.network.genesis_hash, 0)
         assembler = Assembler(tip, ledger.recent_times())
-        decoding: deque[Future[DecodedBatch]] = deque()
-        with ThreadPoolExecutor(self._threads) as decoders, _Appender(ledger, self._commit_bytes) as appender:
 
-            def finish_one() -> None:
-                batch = decoding.popleft().result()
+        def decoded(raw: RawBatch) -> DecodedBatch:
+            return decode(raw, ledger.network)
+
+        batches = in_order(decoded, self._read(first, last), self._threads, self._threads + 2)
+        with closing(batches), _Appender(ledger, self._commit_bytes) as appender:
+            for batch in batches:
                 appender.add(assembler.rows(batch), batch.byte_count)
                 self._count(batch, last - first + 1)
-
-            try:
-                for raw in self._read(first, last):
-                    decoding.append(decoders.submit(decode, raw, ledger.network))
-                    if len(decoding) > self._threads + 1:
-                        finish_one()
-                while decoding:
-                    finish_one()
-            except BaseException:
-                for future in decoding:
-                    future.cancel()
-                raise
         if self._unreadable is not None:
             raise self._unreadable
 

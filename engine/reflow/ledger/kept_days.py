@@ -7,6 +7,7 @@ the header clock, or of a ledger that was filled in another way. What is kept is
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 import numpy as np
@@ -24,10 +25,12 @@ from reflow.ledger.day_figures import (
     read_days,
     read_range,
 )
-from reflow.ledger.days import RANGE_BYTES, Blocks, Longs, Range, cuts, read_blocks, whole_day_ranges
+from reflow.ledger.days import RANGE_BYTES, Blocks, Range, cuts, read_blocks, whole_day_ranges
 from reflow.progress import Progress, silent
-from reflow.store.duckdb import batches, count, memory_for_arrays, rows
+from reflow.store.duckdb import DuckDbStore
+from reflow.store.relations import WANTED
 from reflow.store.resources import query
+from reflow.store.store import Store
 
 KEPT: Final = DayFigures._fields[1:]
 """The names of the figures, which are those of the daily sums in the catalogue."""
@@ -45,21 +48,21 @@ Result = TypeVar("Result")
 
 
 def read_figures(
-    con: DuckDBPyConnection, blocks: Blocks, clock: Clock, *, progress: Progress = silent
+    store: Store, blocks: Blocks, clock: Clock, *, progress: Progress = silent
 ) -> dict[str, list[int]]:
     """Each of KEPT with a number for every complete day: kept ones as they are, the rest computed, in bounded memory.
 
-    `blocks` are the ledger's under `clock`. Nothing is written, so `con` may be of a ledger open for reading only.
+    `blocks` are the ledger's under `clock`. Nothing is written, so `store` may be of a ledger open for reading only.
     `progress` is called with the stage `days` when days must be computed.
     """
-    until = _until(con, clock)
+    until = _until(store, clock)
     start = _cut_before(blocks, until)
     if start < until and start < _last_cut(blocks):
         start = 0  # what is kept of the accounts that hold something is of a later block
-    days = _kept(con, clock, blocks, start)
-    with memory_for_arrays(con) as memory:
-        ranges = list(whole_day_ranges(blocks, _range_bytes(con, memory), start))
-        found = _retried(_Walk(con, clock, blocks, ranges, memory, progress).figures) if ranges else []
+    days = _kept(store, clock, blocks, start)
+    with store.memory() as memory:
+        ranges = list(whole_day_ranges(blocks, _range_bytes(store, memory), start))
+        found = _retried(_Walk(store, clock, blocks, ranges, memory, progress).figures) if ranges else []
     days += _every_day(found, days, blocks.day_count)
     return {name: [int(getattr(day, name)) for day in days] for name in KEPT}
 
@@ -71,17 +74,19 @@ def keep_days(con: DuckDBPyConnection, clock: Clock, *, progress: Progress = sil
     is kept when every later block of the ledger is of a later day; if blocks of a kept day come after all, it is taken
     back first. `progress` is as `read_figures` has it.
     """
-    blocks = read_blocks(con, clock)
-    until = _until(con, clock)
+    store = DuckDbStore(con)
+    blocks = read_blocks(store, clock)
+    until = _until(store, clock)
     start = _cut_before(blocks, until)
     if start < until:
         with _Transaction(con):
             _take_back(con, clock, blocks, until, start)
     number = 0
-    with memory_for_arrays(con) as memory:
+    with store.memory() as memory:
         end = _cut_before(blocks, len(blocks.day))
-        for span in _spans(blocks, whole_day_ranges(blocks, _range_bytes(con, memory), start, end)):
-            number += _retried(_Walk(con, clock, blocks, span, memory, progress).keep)
+        for span in _spans(blocks, whole_day_ranges(blocks, _range_bytes(store, memory), start, end)):
+            walk = _Walk(store, clock, blocks, span, memory, progress)
+            number += _retried(partial(walk.keep, con))
     return number
 
 
@@ -89,20 +94,21 @@ def check_days(
     con: DuckDBPyConnection, *, progress: Progress = silent
 ) -> Iterator[tuple[str, object, object]]:
     """What is wrong with what is kept, computed again from nothing: what it is, what was found, what was expected."""
-    for row in rows(con, query("kept_until")):
+    store = DuckDbStore(con)
+    for row in store.rows("kept_until"):
         clock, until = row["clock"], int(row["blocks"])
-        blocks = read_blocks(con, clock)
+        blocks = read_blocks(store, clock)
         if until != (cut := _cut_before(blocks, until)):
             # Later blocks may be of a kept day of the header clock until the next keep takes it back.
             if clock == "mediantime" or until >= len(blocks.day):
                 yield f"blocks whose days are kept under the {clock} clock", until, cut
             continue
-        with memory_for_arrays(con) as memory:
-            ranges = list(whole_day_ranges(blocks, _range_bytes(con, memory), 0, until))
-            walk = _Walk(con, clock, blocks, ranges, memory, progress) if ranges else None
+        with store.memory() as memory:
+            ranges = list(whole_day_ranges(blocks, _range_bytes(store, memory), 0, until))
+            walk = _Walk(store, clock, blocks, ranges, memory, progress) if ranges else None
             found, wrong = _retried(walk.check) if walk else ([], 0)
         expected = _every_day(found, [], _day_count(blocks, until))
-        kept = _kept(con, clock, blocks, until)
+        kept = _kept(store, clock, blocks, until)
         if len(kept) != len(expected):
             yield f"days kept under the {clock} clock", len(kept), len(expected)
         for ours, theirs in zip(kept, expected, strict=False):
@@ -116,15 +122,16 @@ def check_days(
 
 def take_back_days(con: DuckDBPyConnection, height: int) -> None:
     """Take back what is kept of blocks above `height`, before these leave; in the transaction that is under way."""
-    for row in rows(con, query("kept_until")):
+    store = DuckDbStore(con)
+    for row in store.rows("kept_until"):
         if row["blocks"] >= height:  # a later block must stay, else the last day is not complete any more
-            blocks = read_blocks(con, row["clock"])
+            blocks = read_blocks(store, row["clock"])
             _take_back(con, row["clock"], blocks, row["blocks"], _cut_before(blocks, height - 1))
 
 
 def kept_clocks(con: DuckDBPyConnection) -> list[Clock]:
     """The clocks of which days are kept."""
-    return [row["clock"] for row in rows(con, query("kept_until"))]
+    return [row["clock"] for row in DuckDbStore(con).rows("kept_until")]
 
 
 class _Walk:
@@ -132,14 +139,14 @@ class _Walk:
 
     def __init__(
         self,
-        con: DuckDBPyConnection,
+        store: Store,
         clock: Clock,
         blocks: Blocks,
         ranges: list[Range],
         memory: int,
         progress: Progress,
     ) -> None:
-        self._con, self._clock, self._blocks, self._ranges = con, clock, blocks, ranges
+        self._store, self._clock, self._blocks, self._ranges = store, clock, blocks, ranges
         self._memory = memory - memory // _RANGE_SHARE
         self._progress = progress
         self._start = _start(blocks, ranges[0])
@@ -149,14 +156,18 @@ class _Walk:
         """The figures of the days in the ranges; `holders` is how many more there are than before the first of them."""
         return self._few(_leave) if len(self._ranges) == 1 else self._all(parts, _leave)
 
-    def keep(self, parts: int) -> int:
-        """Keep them, and the accounts that hold something at the end, in one transaction; gives how many days."""
-        with _Transaction(self._con):
-            kept = _kept(self._con, self._clock, self._blocks, self._start)
-            found = self._few(self._save) if len(self._ranges) == 1 else self._all(parts, self._save)
+    def keep(self, con: DuckDBPyConnection, parts: int) -> int:
+        """Keep them, and the accounts that hold something at the end, in one transaction; gives how many days.
+
+        `con` is the connection of the store.
+        """
+        save = partial(_save, con, self._clock)
+        with _Transaction(con):
+            kept = _kept(self._store, self._clock, self._blocks, self._start)
+            found = self._few(save) if len(self._ranges) == 1 else self._all(parts, save)
             days = _every_day(found, kept, _day_count(self._blocks, self._end))
-            _insert_days(self._con, self._clock, self._blocks, days)
-            self._con.execute(query("keep_until"), {"clock": self._clock, "blocks": self._end})
+            _insert_days(con, self._clock, self._blocks, days)
+            con.execute(query("keep_until"), {"clock": self._clock, "blocks": self._end})
         return len(days)
 
     def check(self, parts: int) -> tuple[list[DayFigures], int]:
@@ -165,7 +176,7 @@ class _Walk:
 
         def take_off(holdings: Holdings, of_part: dict[str, object], _: str) -> None:
             nonlocal wrong
-            for account, balance in self._kept_batches("kept_holdings", of_part):
+            for account, balance in self._store.batches("kept_holdings", clock=self._clock, **of_part):
                 holdings.add(account, -balance)
             wrong += len(holdings.rows()[0])
 
@@ -173,15 +184,14 @@ class _Walk:
 
     def _few(self, finish: "Finish") -> list[DayFigures]:
         """One range: of the accounts that hold something only those are loaded whose balance changes in it."""
-        changes = read_range(self._con, self._ranges[0], self._blocks.day_count)
+        changes = read_range(self._store, self._ranges[0], self._blocks.day_count)
         accounts = (
             np.unique(np.concatenate([day.account for day in changes])) if changes else np.empty(0, np.int64)
         )
-        self._con.register("wanted", pa.table({"account": accounts}))
-        holdings = self._load(Holdings(self._memory), "kept_holdings_among", {})
-        days = list(self._follow(changes, holdings, 0, 1))
-        finish(holdings, {}, "forget_holdings_among")
-        self._con.unregister("wanted")
+        with self._store.lend(WANTED, pa.table({"account": accounts})):
+            holdings = self._load(Holdings(self._memory), "kept_holdings_among", {})
+            days = list(self._follow(changes, holdings, 0, 1))
+            finish(holdings, {}, "forget_holdings_among")
         return days
 
     def _all(self, parts: int, finish: "Finish") -> list[DayFigures]:
@@ -191,8 +201,8 @@ class _Walk:
             of_part: dict[str, object] = {"mask": parts - 1, "part": part}
             accounts = Accounts(parts, part)
             holdings = self._load(Holdings(self._memory, accounts), "kept_holdings", of_part)
-            workers = _workers(self._con)
-            changes = read_days(self._con, self._ranges, self._blocks.day_count, workers, accounts)
+            workers = _workers(self._store)
+            changes = read_days(self._store, self._ranges, self._blocks.day_count, workers, accounts)
             found = list(self._follow(changes, holdings, part, parts))
             days = days or [day._replace(holders=0) for day in found]
             days = [
@@ -204,20 +214,9 @@ class _Walk:
 
     def _load(self, holdings: Holdings, name: str, parameters: dict[str, object]) -> Holdings:
         if self._start:
-            for account, balance in self._kept_batches(name, parameters):
+            for account, balance in self._store.batches(name, clock=self._clock, **parameters):
                 holdings.add(account, balance)
         return holdings
-
-    def _kept_batches(self, name: str, parameters: dict[str, object]) -> Iterator[tuple[Longs, ...]]:
-        return batches(self._con, query(name), {"clock": self._clock, **parameters})
-
-    def _save(self, holdings: Holdings, parameters: dict[str, object], forget: str) -> None:
-        """Keep these accounts' balances instead of those that are kept of them."""
-        self._con.execute(query(forget), {"clock": self._clock, **parameters})
-        account, balance = holdings.rows()
-        self._con.register("incoming", pa.table({"account": account, "balance": balance}))
-        self._con.execute(query("keep_holdings"), {"clock": self._clock})
-        self._con.unregister("incoming")
 
     def _follow(
         self, changes: Iterable[DayChanges], holdings: Holdings, part: int, parts: int
@@ -237,6 +236,17 @@ def _leave(_: Holdings, _parameters: dict[str, object], _forget: str) -> None:
     """Nothing is kept."""
 
 
+def _save(
+    con: DuckDBPyConnection, clock: Clock, holdings: Holdings, parameters: dict[str, object], forget: str
+) -> None:
+    """Keep these accounts' balances instead of those that are kept of them."""
+    con.execute(query(forget), {"clock": clock, **parameters})
+    account, balance = holdings.rows()
+    con.register("incoming", pa.table({"account": account, "balance": balance}))
+    con.execute(query("keep_holdings"), {"clock": clock})
+    con.unregister("incoming")
+
+
 def _retried(work: Callable[[int], Result]) -> Result:
     """With as many parts of the accounts as fit into memory one by one."""
     parts = 1
@@ -247,9 +257,9 @@ def _retried(work: Callable[[int], Result]) -> Result:
             parts *= 2
 
 
-def _until(con: DuckDBPyConnection, clock: Clock) -> int:
+def _until(store: Store, clock: Clock) -> int:
     """How many of the ledger's first blocks are those of kept days."""
-    return next((int(row["blocks"]) for row in rows(con, query("kept_until")) if row["clock"] == clock), 0)
+    return next((int(row["blocks"]) for row in store.rows("kept_until") if row["clock"] == clock), 0)
 
 
 def _cut_before(blocks: Blocks, most: int) -> int:
@@ -276,13 +286,13 @@ def _end(blocks: Blocks, part: Range) -> int:
     return int(np.searchsorted(blocks.columns["first_tx"], part.last_tx, side="right"))
 
 
-def _workers(con: DuckDBPyConnection) -> int:
-    return min(_WORKERS, count(con, "SELECT current_setting('threads')"))
+def _workers(store: Store) -> int:
+    return min(_WORKERS, store.threads)
 
 
-def _range_bytes(con: DuckDBPyConnection, memory: int) -> int:
+def _range_bytes(store: Store, memory: int) -> int:
     """Bytes of blocks that a range may have, when twice as many as there are workers are in memory."""
-    return min(RANGE_BYTES, int(memory / _RANGE_SHARE / (2 * _workers(con)) / _BYTES_PER_BLOCK_BYTE))
+    return min(RANGE_BYTES, int(memory / _RANGE_SHARE / (2 * _workers(store)) / _BYTES_PER_BLOCK_BYTE))
 
 
 def _spans(blocks: Blocks, ranges: Iterable[Range]) -> Iterator[list[Range]]:
@@ -298,10 +308,10 @@ def _spans(blocks: Blocks, ranges: Iterable[Range]) -> Iterator[list[Range]]:
         yield span
 
 
-def _kept(con: DuckDBPyConnection, clock: Clock, blocks: Blocks, until: int) -> list[DayFigures]:
+def _kept(store: Store, clock: Clock, blocks: Blocks, until: int) -> list[DayFigures]:
     """The kept days of the ledger's first `until` blocks, every day from its first on."""
     end = blocks.first_day + timedelta(_day_count(blocks, until))
-    found = rows(con, query("kept_days"), {"clock": clock, "end": end})
+    found = store.rows("kept_days", clock=clock, end=end)
     return [DayFigures(number, *(int(row[name]) for name in KEPT)) for number, row in enumerate(found)]
 
 

@@ -1,10 +1,12 @@
 """Open a ledger, append blocks to it, roll blocks back, ask for its tip.
 
 A ledger is one DuckDB file with the tables of queries/schema.sql. Blocks enter and leave whole, in transactions, so the
-tip never stands above rows that are missing (METHODOLOGY section 2, DESIGN "Ledger").
+tip never stands above rows that are missing (methodology 2).
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -17,7 +19,7 @@ from reflow.ledger.kept_days import take_back_days
 from reflow.ledger.rows import LedgerRows
 from reflow.ledger.rows import Tip as Tip
 from reflow.network import NETWORKS, Network
-from reflow.store.duckdb import memory_limit
+from reflow.store.duckdb import DuckDbStore, memory_limit
 from reflow.store.resources import query
 
 SCHEMA_VERSION: Final = 2
@@ -140,6 +142,19 @@ class Ledger:
                 column = batch.column(name)
                 digest.update(b"".join(column.to_pylist()) if name == "hash" else column.to_numpy().tobytes())
         return digest.hexdigest()
+
+    @contextmanager
+    def store(self, doing: str = "read") -> Iterator[DuckDbStore]:
+        """What the rooms above ask: a store of its own, whose relations beside the ledger's die with it.
+
+        Raises LedgerError, "cannot `doing`", when memory or disk do not suffice.
+        """
+        try:
+            with DuckDbStore(self.con).own() as store:
+                yield store
+        except duckdb.Error as error:
+            raise_if_storage_failed(error, f"{self.path}: cannot {doing}")
+            raise
 
     def transaction(self) -> "_Transaction":
         """A database transaction as a context manager: commits at the end, rolls back on any exception."""

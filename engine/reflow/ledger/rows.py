@@ -1,6 +1,6 @@
 """What a run of consecutive blocks adds to the ledger: decoded batches, one after the other, to its rows.
 
-What depends on the blocks before comes in here: numbers of transactions, and the block clock (METHODOLOGY section 1).
+What depends on the blocks before comes in here: numbers of transactions, and the block clock (methodology 1).
 """
 
 import hashlib

@@ -1,14 +1,12 @@
 """Check a whole ledger again, from its rows alone: links, times, numbers, conservation, sums, scripts and digests.
 
 No table is believed: what one says is counted anew from the others, and the digest covers what no other column decides
-(METHODOLOGY sections 1, 2 and 6). The ledger is read once, in pieces that fit in memory, by several threads.
+(methodology 1, 2 and 6). The ledger is read once, in pieces that fit in memory, by several threads.
 """
 
 import hashlib
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
 import duckdb
@@ -21,7 +19,9 @@ from reflow.ledger.ledger import Ledger, Tip, memory_bytes, one_line, raise_if_s
 from reflow.ledger.verify_blocks import Before, Blocks, Longs, check_blocks, genesis, pieces, read_blocks
 from reflow.ledger.verify_rows import Counted, check_scripts, count_rows
 from reflow.progress import Progress, silent
+from reflow.store.budget import database_bytes
 from reflow.store.duckdb import rows
+from reflow.store.parallel import in_order
 from reflow.store.resources import query
 
 CHUNK: Final = 10_000
@@ -68,8 +68,7 @@ class Verification(NamedTuple):
 
 def database_memory(memory: str) -> str:
     """DuckDB's part when the whole process has `memory`, such as "2GB". Raises LedgerError if that is no size."""
-    total = memory_bytes(memory)
-    return f"{max(total - _OTHER_BYTES, total // 4)} bytes"
+    return f"{database_bytes(memory_bytes(memory), _OTHER_BYTES)} bytes"
 
 
 def facts(result: Verification) -> dict[str, Any]:
@@ -138,20 +137,13 @@ class _Verify:
 
     def _counted(self) -> Iterator[Counted]:
         """Every piece of the ledger, counted, in chain order."""
-        counting: deque[Future[Counted]] = deque()
-        with ThreadPoolExecutor(self._threads) as counters:
-            try:
-                for blocks, faults in self._pieces():
-                    counting.append(
-                        counters.submit(count_rows, self._ledger.con, blocks, self._ledger.network, faults)
-                    )
-                    if len(counting) > self._threads:
-                        yield counting.popleft().result()
-                while counting:
-                    yield counting.popleft().result()
-            finally:
-                for future in counting:
-                    future.cancel()
+        ledger = self._ledger
+
+        def count_piece(piece: tuple[Blocks, Faults]) -> Counted:
+            blocks, faults = piece
+            return count_rows(ledger.con, blocks, ledger.network, faults)
+
+        return in_order(count_piece, self._pieces(), self._threads, self._threads + 1)
 
     def _pieces(self) -> Iterator[tuple[Blocks, Faults]]:
         """Blocks to be counted, each piece with the faults that are known of it already."""

@@ -1,4 +1,4 @@
-"""The rounds of the common-input closure (METHODOLOGY section 3, 9.6), over the lists of `find_common_inputs`.
+"""The rounds of the common-input closure (methodology 3, 9.6), over the lists of `find_common_inputs`.
 
 A round looks at the accounts that joined in the round before, at the transactions these sign, and at who else signs
 those: nothing else is read, however long the chain is. What is known of an account is one number, its state.

@@ -4,17 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from duckdb import DuckDBPyConnection
-
 from reflow.amounts import plain
 from reflow.errors import LedgerError
 from reflow.ledger.ledger import Ledger
 from reflow.owners.cluster_export import GRAPH_ACCOUNTS, write_clusters
-from reflow.owners.exchanges import find_exchange_accounts
 from reflow.owners.labels import Labels
+from reflow.owners.owners import find_owners
 from reflow.progress import Progress, silent
-from reflow.store.duckdb import keep, rows
-from reflow.store.resources import query
+from reflow.store.relations import ACCOUNT_BALANCE, CLUSTER_EDGE
+from reflow.store.store import Store
 
 GROWTH: Final = 10
 """A round that multiplies a cluster by more than that looks like two owners merged into one."""
@@ -104,7 +102,7 @@ def report_clusters(
     graph_accounts: int = GRAPH_ACCOUNTS,
     progress: Progress = silent,
 ) -> ClusterReport:
-    """Close the labelled accounts under common inputs (METHODOLOGY section 3) and tell how it went.
+    """Close the labelled accounts under common inputs (methodology 3) and tell how it went.
 
     A round after the first is a leap if it adds more than `growth` times the accounts that the cluster had before
     it. The first round is exempt: a few labels may well stand for many accounts. With `out` a folder,
@@ -113,18 +111,15 @@ def report_clusters(
     """
     if ledger.tip() is None:
         raise LedgerError(f"{ledger.path or 'ledger'}: no blocks in it yet, run ingest first")
-    con = ledger.con.cursor()
-    try:
-        find_exchange_accounts(con, labels, progress=progress)
-        keep(con, "account_balance", query("account_balances"))
-        keep(con, "cluster_edge", query("cluster_edges"))
-        clusters = list(_clusters(con))
-        conflicts = [Claim(**row) for row in rows(con, query("cluster_claims_in_conflict"))]
-        leaps = list(_leaps(con, clusters, growth))
+    with ledger.store("report clusters") as store:
+        owners = find_owners(store, labels, progress=progress)
+        store.keep(ACCOUNT_BALANCE, "account_balances")
+        store.keep(CLUSTER_EDGE, "cluster_edges")
+        clusters = list(_clusters(store))
+        conflicts = [Claim(**row) for row in store.rows("cluster_claims_in_conflict")]
+        leaps = list(_leaps(store, clusters, growth))
         graphs = [cluster.entity for cluster in clusters if cluster.accounts <= graph_accounts]
-        files = write_clusters(con, labels, graphs, out) if out is not None else []
-    finally:
-        con.close()
+        files = write_clusters(owners, labels, graphs, out) if out is not None else []
     too_large = [cluster.entity for cluster in clusters if cluster.entity not in graphs]
     return ClusterReport(clusters, conflicts, leaps, too_large if out is not None else [], files)
 
@@ -142,21 +137,21 @@ def facts(report: ClusterReport) -> dict[str, Any]:
     }
 
 
-def _clusters(con: DuckDBPyConnection) -> Iterator[Cluster]:
+def _clusters(store: Store) -> Iterator[Cluster]:
     sizes: dict[str, list[int]] = {}
-    for row in rows(con, query("cluster_rounds")):
+    for row in store.rows("cluster_rounds"):
         sizes.setdefault(row["entity"], []).append(
             row["accounts"]
         )  # an exchange that misses a round is at its end
-    for row in rows(con, query("cluster_totals")):
+    for row in store.rows("cluster_totals"):
         labelled, *joined = sizes[row["entity"]]
         yield Cluster(
             row["entity"], labelled, joined, int(row["balance"]), row["conflicts"], row["coinjoins"]
         )
 
 
-def _leaps(con: DuckDBPyConnection, clusters: list[Cluster], growth: int) -> Iterator[Leap]:
-    bridges = {(row["entity"], row["round"]): row for row in rows(con, query("cluster_bridges"))}
+def _leaps(store: Store, clusters: list[Cluster], growth: int) -> Iterator[Leap]:
+    bridges = {(row["entity"], row["round"]): row for row in store.rows("cluster_bridges")}
     for cluster in clusters:
         before = cluster.labelled
         for number, joined in enumerate(cluster.joined, start=1):

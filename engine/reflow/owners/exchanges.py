@@ -1,34 +1,40 @@
 """Exchange accounts: the labelled ones, closed under common inputs in rounds, with the conflicts on the way.
 
-METHODOLOGY section 3 and 9.6. All results stay in the connection as temporary tables; signers.py reads the ledger,
-closure.py has the rounds.
+methodology 3 and 9.6. Each function is a stage of owners.py, which has their order; signers.py reads the
+ledger, closure.py has the rounds.
 """
 
 import hashlib
+from collections import Counter
 from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from duckdb import DuckDBPyConnection
 
 from reflow.owners.closure import Claims, Found, close
 from reflow.owners.labels import Labels
 from reflow.owners.signers import find_common_inputs
-from reflow.progress import Progress, silent
-from reflow.store.duckdb import columns, count, keep, memory_for_arrays
-from reflow.store.resources import query
+from reflow.progress import Progress
+from reflow.store.relations import (
+    CLAIM,
+    CLUSTER_COINJOIN,
+    CLUSTER_CONFLICT,
+    COINBASE_ACCOUNT,
+    EXCHANGE,
+    EXCHANGE_ACCOUNT,
+    LABEL,
+)
+from reflow.store.store import Store
 
-_BATCH: Final = 100_000
-
-_TABLES: Final = {
-    "joined": "exchange_account",
-    "conflict": "cluster_conflict",
-    "coinjoin": "cluster_coinjoin",
+_RELATIONS: Final = {
+    "joined": EXCHANGE_ACCOUNT,
+    "conflict": CLUSTER_CONFLICT,
+    "coinjoin": CLUSTER_COINJOIN,
 }
 
 
 class Clusters(NamedTuple):
-    """What the closure found; the accounts themselves are in the temporary tables."""
+    """What the closure found; the accounts themselves are in the relation `exchange_account`."""
 
     labelled: dict[str, int]
     """Exchange code to number of labelled accounts."""
@@ -42,62 +48,77 @@ class Clusters(NamedTuple):
     """SHA-256 (hex) of the sorted (account, entity) of all exchange accounts."""
 
 
-def find_exchange_accounts(
-    con: DuckDBPyConnection, labels: Labels, *, closure: bool = True, progress: Progress = silent
-) -> Clusters:
-    """Make the temporary tables of exchange accounts in `con`, a connection to a ledger.
+class ExchangeRule(NamedTuple):
+    """What decides which accounts are an exchange's."""
 
-    - `exchange_account` (account, entity, round, tx): the result; round 0 is the labels, `tx` the first of the
-      transactions by which an account joined in its round (null in round 0).
-    - `cluster_conflict` (account, entity, tx, round): accounts that joined nobody, with each claim and its
-      transaction.
-    - `cluster_coinjoin` (entity, tx): CoinJoin-like transactions that claimed nothing for an exchange which signed
-      them; once for each round that met them.
-    - `label` (account, entity, category), `exchange` (entity, number), `coinbase_account` (account, since0).
+    labels: Labels
+    closure: bool
+    """Without it the labelled accounts are all there is (parameter `clusters = labels_only`)."""
 
-    Without `closure` the labelled accounts are all there is (parameter `clusters = labels_only`).
+
+def keep_labels(store: Store, rule: ExchangeRule, _: Progress) -> None:
+    """Make `label`."""
+    store.keep(LABEL, rule.labels.frame.select("account", "entity", "category").to_arrow())
+
+
+def number_exchanges(store: Store, _rule: ExchangeRule, _: Progress) -> None:
+    """Make `exchange`."""
+    store.keep(EXCHANGE, "exchange_numbers")
+
+
+def find_coinbase_accounts(store: Store, _rule: ExchangeRule, _: Progress) -> None:
+    """Make `coinbase_account`."""
+    store.keep(COINBASE_ACCOUNT, "coinbase_accounts")
+
+
+def take_labelled_accounts(store: Store, _rule: ExchangeRule, _: Progress) -> None:
+    """Make `exchange_account` as the labels have it, round 0."""
+    store.keep(EXCHANGE_ACCOUNT, "labelled_exchange_accounts")
+
+
+def close_under_common_inputs(store: Store, rule: ExchangeRule, progress: Progress) -> None:
+    """Add to `exchange_account` in rounds until one adds nothing; make `cluster_conflict` and `cluster_coinjoin`.
+
+    In `exchange_account`, `tx` is the first of the transactions by which an account joined in its round. In
+    `cluster_conflict` are the accounts that joined nobody, with each claim and its transaction. In `cluster_coinjoin`
+    are the CoinJoin-like transactions that claimed nothing for an exchange which signed them; once for each round that
+    met them.
     """
-    con.register("incoming", labels.frame.select("account", "entity", "category").to_arrow())
-    keep(con, "label", "SELECT account, entity, category FROM incoming")
-    con.unregister("incoming")
-    keep(con, "exchange", query("exchange_numbers"))
-    keep(con, "coinbase_account", query("coinbase_accounts"))
-    keep(con, "exchange_account", query("labelled_exchange_accounts"))
-    keep(con, "cluster_conflict", query("no_conflicts"))
-    keep(con, "cluster_coinjoin", query("no_coinjoins"))
-    rounds = _close(con, progress) if closure else 0
-    sizes = con.execute(query("cluster_sizes")).fetchall()
-    return Clusters(
-        labelled={entity: labelled for entity, labelled, _ in sizes},
-        accounts={entity: accounts for entity, _, accounts in sizes},
-        conflicts=count(con, "SELECT count(DISTINCT account) FROM cluster_conflict"),
-        rounds=rounds,
-        digest=_digest(con),
-    )
-
-
-def _close(con: DuckDBPyConnection, progress: Progress) -> int:
-    """Rounds until one adds nothing; gives how many added something."""
-    known = columns(con, query("exchange_members"))
-    others = columns(con, query("unclaimable_accounts"))["account"]
+    store.empty(CLUSTER_CONFLICT)
+    store.empty(CLUSTER_COINJOIN)
+    if not rule.closure:
+        return
+    known = store.columns("exchange_members")
+    others = store.columns("unclaimable_accounts")["account"]
     labelled = Claims(
         known["account"], known["exchange"].astype(np.int64), np.full(len(known["account"]), -1)
     )
 
     def record(found: Found, number: int, claims: Claims) -> None:
-        con.register("incoming", pa.table(claims._asdict()))
-        con.execute(f"INSERT INTO {_TABLES[found]} {query(f'cluster_{found}')}", {"round": number})
-        con.unregister("incoming")
+        with store.lend(CLAIM, pa.table(claims._asdict())):
+            store.add(_RELATIONS[found], f"cluster_{found}", round=number)
         if found == "joined" and len(claims.account):
             progress("closure", number, 0)
 
-    with memory_for_arrays(con) as memory:
-        return close(find_common_inputs(con, memory, progress), labelled, others, memory, record)
+    with store.memory() as memory:
+        close(find_common_inputs(store, memory, progress), labelled, others, memory, record)
 
 
-def _digest(con: DuckDBPyConnection) -> str:
+def read_clusters(store: Store) -> Clusters:
+    """What the stages made, counted."""
+    labelled, accounts, rounds = dict[str, int](), Counter[str](), 0
+    for row in store.rows("cluster_rounds"):
+        if row["round"] == 0:
+            labelled[row["entity"]] = row["accounts"]
+        accounts[row["entity"]] += row["accounts"]
+        rounds = max(rounds, row["round"])
+    [conflicts] = store.rows("conflict_count")
+    return Clusters(labelled, dict(accounts), conflicts["accounts"], rounds, _digest(store))
+
+
+def _digest(store: Store) -> str:
     digest = hashlib.sha256()
-    for batch in con.sql(query("cluster_lines")).to_arrow_reader(_BATCH):
+    for batch in store.reader("cluster_lines"):
         lines = batch.column("line").cast(pa.large_binary())
         _, offsets, text = lines.buffers()
         first, last = np.frombuffer(offsets, np.int64)[[lines.offset, lines.offset + len(lines)]]

@@ -19,7 +19,7 @@ CONTESTED: Final = 0xFFFE
 TAKEN: Final = 0xFFFF
 
 _SMALLEST_MIX: Final = 3
-"""A CoinJoin-like transaction has at least so many equal outputs and input accounts (METHODOLOGY section 3)."""
+"""A CoinJoin-like transaction has at least so many equal outputs and input accounts (methodology 3)."""
 
 _FEW: Final = 32
 """So many numbers are sorted fastest by insertion."""
@@ -67,7 +67,7 @@ def are_coinjoins(tx: Longs, value: Longs, first_tx: int, signers: Longs) -> Any
     """Whether each transaction, by tx minus `first_tx`, is CoinJoin-like; sorts the values of some in place.
 
     With k the highest number of outputs of one same value: k >= 3, at least k distinct input accounts, and 2k >=
-    number of outputs; zero values count (METHODOLOGY section 3, 9.5).
+    number of outputs; zero values count (methodology 3, 9.5).
     """
     found = np.zeros(len(signers), np.bool_)
     start = 0

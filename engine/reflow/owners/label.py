@@ -1,7 +1,7 @@
 """One label, as a file states it: what the CSV and the TagPack reader both give.
 
 Errors in the data are values with their place, so that one run over a file can tell all of them; who wants
-none raises the first (METHODOLOGY section 3 and section 9.12).
+none raises the first (methodology 3 and 9.12).
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Label files to one table of labelled accounts (METHODOLOGY section 3)."""
+"""Label files to one table of labelled accounts (methodology 3)."""
 
 import gc
 import hashlib
@@ -76,7 +76,7 @@ def read_labels(paths: Iterable[str | Path], network: Network, *, prefer_later: 
     `./shipped`, is always a file.
     The same fact in several places is one fact. Where two files give an address to different owners, that is an
     error, or with `prefer_later` the file that comes later decides; a file that contradicts itself is always an
-    error (METHODOLOGY 9.12).
+    error (methodology 9.12).
     Raises LabelError, naming file and line, for the first thing that is wrong: an address with a bad checksum
     or of another network, one address under two entities, an unknown or missing column, a wrong number of
     fields, an entity that cannot be part of a metric id, shipped labels that do not exist or are of another network.

@@ -1,27 +1,37 @@
-"""Mining entities: M0, the accounts that coinbases pay, and M1, the accounts that M0 pays (METHODOLOGY section 3)."""
+"""Mining entities: M0, the accounts that coinbases pay, and M1, the accounts that M0 pays (methodology 3).
 
-from duckdb import DuckDBPyConnection
+Each function is a stage of owners.py, which has their order.
+"""
 
-from reflow.store.duckdb import keep
-from reflow.store.resources import query
+from typing import NamedTuple
+
+from reflow.store.relations import MINING_0HOP, MINING_TRANSACTION, PAYOUT
+from reflow.store.store import Store
 
 
-def find_mining_accounts(
-    con: DuckDBPyConnection,
-    *,
-    ever: bool = False,
-    sent_wholly: bool = False,
-    exchange_accounts: bool = False,
-) -> None:
-    """Make the temporary tables of mining accounts in `con`, which has those of `find_exchange_accounts`.
+class MiningRule(NamedTuple):
+    """All that decides which accounts M0 paid; one number of `payout.rule` each."""
 
-    - `mining_0hop` (account, since0): a member of M0 from that tx on, -1 if always.
-    - `mining_transaction` (tx): the transactions sent by M0, from which queries/mining_1hop.sql makes M1.
+    ever: bool = False
+    """Members count in the whole history."""
+    sent_wholly: bool = False
+    """A transaction is sent by M0 only if every input is from M0."""
+    exchange_accounts: bool = False
+    """An exchange's account may be in M0 (methodology 9.7)."""
 
-    `ever`: members count in the whole history. `sent_wholly`: a transaction is sent by M0 iff every input is from M0.
-    `exchange_accounts`: an exchange's account may be in M0 (METHODOLOGY section 9.7).
-    """
-    keep(con, "mining_0hop", query("mining_0hop"), {"ever": ever, "exchanges": exchange_accounts})
-    keep(con, "mining_transaction", query("mining_transactions"))
-    if sent_wholly:
-        keep(con, "mining_transaction", query("mining_transactions_wholly"))
+
+def find_0hop(store: Store, rule: MiningRule, _: int) -> None:
+    """Make `mining_0hop`: members of M0, each from the tx `since0` on, -1 if always."""
+    store.keep(MINING_0HOP, "mining_0hop", ever=rule.ever, exchanges=rule.exchange_accounts)
+
+
+def find_mining_transactions(store: Store, rule: MiningRule, _: int) -> None:
+    """Make `mining_transaction`: what M0 sent."""
+    store.keep(MINING_TRANSACTION, "mining_transactions")
+    if rule.sent_wholly:
+        store.keep(MINING_TRANSACTION, "mining_transactions_wholly")
+
+
+def add_payouts(store: Store, _rule: MiningRule, number: int) -> None:
+    """Add to `payout` the accounts that M0 paid, which are M1, under the number of the rule."""
+    store.add(PAYOUT, "mining_1hop", rule=number)

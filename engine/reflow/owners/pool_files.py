@@ -1,4 +1,4 @@
-"""Pool data: which payout addresses and which coinbase tags are whose (METHODOLOGY section 3, 9.13).
+"""Pool data: which payout addresses and which coinbase tags are whose (methodology 3, 9.13).
 
 Payout addresses stand in label files, with category `pool` or `miner`; tags in CSV files with the columns
 `tag,entity`. Both ship in labels/, from mempool/mining-pools.

@@ -1,7 +1,7 @@
 """Who mined each block, what the pools earned, and what they sent to exchanges.
 
 The MinerEntity of a block is told by its coinbase: a payout address first, then a tag in the scriptSig. Where neither
-names one it is None (METHODOLOGY section 3, 9.13). Everything is over the complete days, by the mediantime clock.
+names one it is None (methodology 3, 9.13). Everything is over the complete days, by the mediantime clock.
 """
 
 from collections import Counter
@@ -12,24 +12,22 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
-from duckdb import DuckDBPyConnection
 
 from reflow.amounts import plain
 from reflow.errors import LedgerError
 from reflow.files import write_csv, write_together
 from reflow.ledger.ledger import Ledger
-from reflow.owners.exchanges import find_exchange_accounts
 from reflow.owners.labels import Labels
-from reflow.owners.miners import find_mining_accounts
+from reflow.owners.miners import MiningRule
+from reflow.owners.owners import find_owners
 from reflow.owners.pool_files import ALL, UNKNOWN, PoolData
 from reflow.progress import Progress, silent
-from reflow.store.duckdb import keep, rows
-from reflow.store.resources import query
+from reflow.store.relations import MINER_ENTITY, PAID_POOL, PAYOUT_ADDRESS, POOL_ACCOUNT, TAGGED_POOL
+from reflow.store.store import Store
 
 EX: Final = "Ex"
 """All exchanges as one, in the matrix."""
 
-_BATCH: Final = 10_000
 _FOUND: Final = pa.schema([("height", pa.int32()), ("entity", pa.string())])
 
 
@@ -110,17 +108,14 @@ def report_pools(
     """
     if ledger.tip() is None:
         raise LedgerError(f"{ledger.path or 'ledger'}: no blocks in it yet, run ingest first")
-    con = ledger.con.cursor()
-    try:
-        find_miner_entities(con, pools.with_labels(labels) if labels else pools, progress)
-        days = [PoolDay(**row) for row in rows(con, query("pool_days"))]
+    with ledger.store("report pools") as store:
+        find_miner_entities(store, pools.with_labels(labels) if labels else pools, progress)
+        days = [PoolDay(**row) for row in store.rows("pool_days")]
         totals = _totals(days)
         known = labels if labels is not None and labels.exchanges() else None
-        matrix = _matrix(con, known, [total.entity for total in totals], progress) if known else None
+        matrix = _matrix(store, known, [total.entity for total in totals], progress) if known else None
         report = PoolReport(*_span(days), totals, days, matrix, [])
-        return report._replace(files=_write(con, report, out) if out is not None else [])
-    finally:
-        con.close()
+        return report._replace(files=_write(store, report, out) if out is not None else [])
 
 
 def facts(report: PoolReport) -> dict[str, object]:
@@ -146,25 +141,21 @@ def shown(entity: str | None) -> str:
     return UNKNOWN if entity is None else entity
 
 
-def find_miner_entities(con: DuckDBPyConnection, pools: PoolData, progress: Progress = silent) -> None:
-    """Make the temporary table `miner_entity` (height, entity, basis) in `con`: queries/miner_entities.sql."""
+def find_miner_entities(store: Store, pools: PoolData, progress: Progress = silent) -> None:
+    """Make the relation `miner_entity` in `store`."""
     progress("pools", 0, 2)
-    con.register("incoming", pools.payouts.to_arrow())
-    keep(con, "payout", "SELECT account, entity FROM incoming")
-    con.unregister("incoming")
-    keep(con, "paid_pool", query("pool_payouts"))
+    store.keep(PAYOUT_ADDRESS, pools.payouts.to_arrow())
+    store.keep(PAID_POOL, "pool_payouts")
     progress("pools", 1, 2)
-    con.register("incoming", _tagged(con, pools))
-    keep(con, "tagged_pool", "SELECT height, entity FROM incoming")
-    con.unregister("incoming")
-    keep(con, "miner_entity", query("miner_entities"))
+    store.keep(TAGGED_POOL, _tagged(store, pools))
+    store.keep(MINER_ENTITY, "miner_entities")
     progress("pools", 2, 2)
 
 
-def _tagged(con: DuckDBPyConnection, pools: PoolData) -> pa.Table:
+def _tagged(store: Store, pools: PoolData) -> pa.Table:
     """(height, entity) of the blocks whose tag tells, of those whose payout does not."""
     found: list[dict[str, Any]] = []
-    for batch in con.sql(query("unpaid_script_sigs")).to_arrow_reader(_BATCH):
+    for batch in store.reader("unpaid_script_sigs"):
         for height, script_sig in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             if entity := pools.entity_of(script_sig):
                 found.append({"height": height, "entity": entity})
@@ -184,13 +175,12 @@ def _totals(days: list[PoolDay]) -> list[PoolTotal]:
     return sorted(totals, key=lambda total: (total.entity is None, -total.blocks, shown(total.entity)))
 
 
-def _matrix(con: DuckDBPyConnection, labels: Labels, pools: list[str | None], progress: Progress) -> Matrix:
-    find_exchange_accounts(con, labels, progress=progress)
-    find_mining_accounts(con)
-    keep(con, "pool_account", query("pool_accounts"))
-    exchanges = [*labels.exchanges(), EX]
+def _matrix(store: Store, labels: Labels, pools: list[str | None], progress: Progress) -> Matrix:
+    owners = find_owners(store, labels, [MiningRule()], progress=progress)
+    store.keep(POOL_ACCOUNT, "pool_accounts")
+    exchanges = [*owners.exchanges, EX]
     matrix: Matrix = {pool: dict.fromkeys(exchanges, 0) for pool in [*pools, ALL]}
-    for row in rows(con, query("pool_exchange_flows")):
+    for row in store.rows("pool_exchange_flows"):
         matrix[row["pool"]][row["exchange"]] = int(row["value"])
     return matrix
 
@@ -199,8 +189,8 @@ def _span(days: list[PoolDay]) -> tuple[date | None, date | None]:
     return (days[0].day, days[-1].day) if days else (None, None)
 
 
-def _write(con: DuckDBPyConnection, report: PoolReport, out: str | Path) -> list[Path]:
-    writers = {"pools.csv": partial(_write_days, report), "blocks.csv": partial(_write_blocks, con)}
+def _write(store: Store, report: PoolReport, out: str | Path) -> list[Path]:
+    writers = {"pools.csv": partial(_write_days, report), "blocks.csv": partial(_write_blocks, store)}
     if report.matrix is not None:
         writers["matrix.csv"] = partial(_write_matrix, report.matrix)
     return write_together(out, writers)
@@ -211,12 +201,12 @@ def _write_days(report: PoolReport, path: Path) -> None:
     write_csv(path, ("time", *PoolDay._fields[1:]), lines)
 
 
-def _write_blocks(con: DuckDBPyConnection, path: Path) -> None:
-    answer = con.sql(query("pool_blocks"))
-    header = ["time" if column == "day" else column for column in answer.columns]
+def _write_blocks(store: Store, path: Path) -> None:
+    answer = store.reader("pool_blocks")
+    header = ["time" if column == "day" else column for column in answer.schema.names]
     lines = (
         (*line[:-1], plain(line[-1]))
-        for batch in answer.to_arrow_reader(_BATCH)
+        for batch in answer
         for line in zip(*(column.to_pylist() for column in batch.columns), strict=True)
     )
     write_csv(path, header, lines)

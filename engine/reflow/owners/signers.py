@@ -6,21 +6,18 @@ transaction. They are arrays in memory, or in files where they would not fit.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from reflow.owners import kernels as kernels
 from reflow.owners.kernels import Bools, Longs, Numbers
 from reflow.progress import Progress
-from reflow.store.duckdb import batches, columns, count, keep
-from reflow.store.parallel import in_order
-from reflow.store.resources import query
+from reflow.store.relations import COMMON_INPUT, NUMBERED_INPUT
 from reflow.store.spill import Arrays
+from reflow.store.store import Store
 
 SPAN_BYTES: Final = 100_000_000
 """Blocks of that many bytes have about a million debits and credits, which lie in memory."""
@@ -47,7 +44,7 @@ class CommonInputs(NamedTuple):
     signer: Numbers
     """Account numbers."""
     coinjoin: Bools
-    """Whether each transaction is CoinJoin-like (METHODOLOGY section 3)."""
+    """Whether each transaction is CoinJoin-like (methodology 3)."""
     arrays: Arrays
     """Whose memory the columns are."""
 
@@ -61,45 +58,40 @@ class _Span(NamedTuple):
     coinjoin: Bools
 
 
-def find_common_inputs(con: DuckDBPyConnection, memory: int, progress: Progress) -> CommonInputs:
+def find_common_inputs(store: Store, memory: int, progress: Progress) -> CommonInputs:
     """Read all transactions of the ledger; `memory` bytes, about, may be taken.
 
     Where it does not suffice, DuckDB sorts (on disk, beyond its own limit) and the result lies in files without a name,
     in its temporary folder or where that would be. Raises OutputError if there is no room for them.
     """
-    debits = count(con, "SELECT count(*) FROM debit")
-    if debits * BYTES_PER_DEBIT <= memory:
-        return _in_memory(list(_spans(con, progress)))
-    [(folder,)] = con.execute("SELECT current_setting('temp_directory')").fetchall()
-    place = Path(folder)
-    return _in_files(con, Arrays(place if place.is_dir() else place.parent), debits, progress)
+    [counts] = store.rows("input_counts")
+    if counts["inputs"] * BYTES_PER_DEBIT <= memory:
+        return _in_memory(list(_spans(store, progress)))
+    return _in_files(store, counts["inputs"], counts["transactions"], progress)
 
 
-def _spans(con: DuckDBPyConnection, progress: Progress) -> Iterator[_Span]:
-    spans = con.execute(query("block_spans"), {"bytes": SPAN_BYTES}).fetchall()
-
-    def read(span: tuple[int, int]) -> _Span:
-        with con.cursor() as own:
-            return _read(own, *span)
-
-    workers = min(_WORKERS, count(con, "SELECT current_setting('threads')"))
-    for done, found in enumerate(in_order(read, spans, workers), start=1):
+def _spans(store: Store, progress: Progress) -> Iterator[_Span]:
+    spans = [(row["first"], row["last"]) for row in store.rows("block_spans", bytes=SPAN_BYTES)]
+    workers = min(_WORKERS, store.threads)
+    for done, found in enumerate(store.over_ranges(_read, spans, workers), start=1):
         yield found
         progress("common inputs", done, len(spans))
 
 
-def _read(con: DuckDBPyConnection, first: int, last: int) -> _Span:
-    tx, account = _in_chain_order(con, "debit_accounts", first, last)
+def _read(store: Store, span: tuple[int, int]) -> _Span:
+    first, last = span
+    tx, account = _in_chain_order(store.columns("debit_accounts", first=first, last=last))
     signers = np.zeros(last - first + 1, np.int64)
     size = kernels.distinct_inputs(tx, account, first, signers)
-    mixes = kernels.are_coinjoins(*_in_chain_order(con, "credit_values", first, last), first, signers)
+    values = store.columns("credit_values", first=first, last=last)
+    mixes = kernels.are_coinjoins(*_in_chain_order(values), first, signers)
     several = np.flatnonzero(signers)
     return _Span(account[:size].copy(), several + first, signers[several], mixes[several])
 
 
-def _in_chain_order(con: DuckDBPyConnection, name: str, first: int, last: int) -> tuple[Longs, Longs]:
-    """The columns of a query; they are in order already, unless the ledger's rows came in another one."""
-    tx, other = columns(con, query(name), {"first": first, "last": last}).values()
+def _in_chain_order(columns: dict[str, NDArray[Any]]) -> tuple[Longs, Longs]:
+    """Two columns, tx first; they are in order already, unless the ledger's rows came in another one."""
+    tx, other = columns.values()
     if np.all(tx[1:] >= tx[:-1]):
         return tx, other
     order = np.argsort(tx, kind="stable")
@@ -132,9 +124,9 @@ def _joined(parts: tuple[NDArray[Any], ...]) -> NDArray[Any]:
     return np.concatenate(parts)
 
 
-def _in_files(con: DuckDBPyConnection, arrays: Arrays, debits: int, progress: Progress) -> CommonInputs:
+def _in_files(store: Store, debits: int, transactions: int, progress: Progress) -> CommonInputs:
     """The same as `_in_memory`, a batch at a time."""
-    transactions = count(con, "SELECT coalesce(max(first_tx + tx_count), 0) FROM block")
+    arrays = store.spill()
     lists = CommonInputs(
         account=arrays.make(debits, "i8"),
         first_transaction=arrays.make(debits + 1, "i8"),
@@ -145,8 +137,8 @@ def _in_files(con: DuckDBPyConnection, arrays: Arrays, debits: int, progress: Pr
         coinjoin=arrays.make(transactions, "?"),
         arrays=arrays,
     )
-    inputs, found = _fill_in_chain_order(con, lists, progress)
-    accounts = _fill_by_account(con, lists, arrays, inputs)
+    inputs, found = _fill_in_chain_order(store, lists, progress)
+    accounts = _fill_by_account(store, lists, arrays, inputs)
     return lists._replace(
         account=lists.account[:accounts],
         first_transaction=lists.first_transaction[: accounts + 1],
@@ -158,11 +150,11 @@ def _in_files(con: DuckDBPyConnection, arrays: Arrays, debits: int, progress: Pr
     )
 
 
-def _fill_in_chain_order(con: DuckDBPyConnection, lists: CommonInputs, progress: Progress) -> tuple[int, int]:
-    """Fill all that comes in chain order, and the table `common_input`; gives how many inputs and transactions."""
-    keep(con, "common_input", query("no_common_inputs"))
+def _fill_in_chain_order(store: Store, lists: CommonInputs, progress: Progress) -> tuple[int, int]:
+    """Fill all that comes in chain order, and the relation `common_input`; gives how many inputs and transactions."""
+    store.empty(COMMON_INPUT)
     inputs = found = 0
-    for span in _spans(con, progress):
+    for span in _spans(store, progress):
         at = slice(found, found + len(span.tx))
         lists.tx[at], lists.coinjoin[at] = span.tx, span.coinjoin
         lists.first_signer[at.start + 1 : at.stop + 1] = inputs + np.cumsum(span.signers)
@@ -171,19 +163,17 @@ def _fill_in_chain_order(con: DuckDBPyConnection, lists: CommonInputs, progress:
             "transaction": np.repeat(np.arange(at.start, at.stop), span.signers),
             "place": np.arange(inputs, inputs + len(span.account)),
         }
-        con.register("incoming", pa.table(rows))
-        con.execute("INSERT INTO common_input SELECT * FROM incoming")
-        con.unregister("incoming")
+        store.add(COMMON_INPUT, pa.table(rows))
         inputs, found = inputs + len(span.account), at.stop
         lists.arrays.release()
     return inputs, found
 
 
-def _fill_by_account(con: DuckDBPyConnection, lists: CommonInputs, arrays: Arrays, inputs: int) -> int:
+def _fill_by_account(store: Store, lists: CommonInputs, arrays: Arrays, inputs: int) -> int:
     """Fill all that comes in order of account, then the account numbers of the signers; gives how many accounts."""
     place, number = arrays.make(inputs, "i8"), arrays.make(inputs, "u4")
     accounts = done = 0
-    for account, transaction, at in batches(con, query("inputs_by_account")):
+    for account, transaction, at in store.batches("inputs_by_account"):
         here = slice(done, done + len(account))
         lists.transaction[here], place[here] = transaction, at
         previous = lists.account[accounts - 1 : accounts] if accounts else account[:1] - 1
@@ -195,12 +185,11 @@ def _fill_by_account(con: DuckDBPyConnection, lists: CommonInputs, arrays: Array
         accounts, done = accounts + len(starts), here.stop
         arrays.release()
     lists.first_transaction[accounts] = done
-    con.execute("DROP TABLE temp.common_input")
-    con.register("numbered_input", pa.table({"place": place, "number": number}))
+    store.drop(COMMON_INPUT)
     done = 0
-    for (found,) in batches(con, query("accounts_by_input")):
-        lists.signer[done : done + len(found)] = found
-        done += len(found)
-        arrays.release()
-    con.unregister("numbered_input")
+    with store.lend(NUMBERED_INPUT, pa.table({"place": place, "number": number})):
+        for (found,) in store.batches("accounts_by_input"):
+            lists.signer[done : done + len(found)] = found
+            done += len(found)
+            arrays.release()
     return accounts

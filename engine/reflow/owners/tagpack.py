@@ -1,4 +1,4 @@
-"""Label files in GraphSense's TagPack form: YAML with header fields and a list `tags` (METHODOLOGY 9.12).
+"""Label files in GraphSense's TagPack form: YAML with header fields and a list `tags` (methodology 9.12).
 
 A field of the header holds for every tag that does not have it itself. What is read of a tag: `address`,
 `currency`, `category`, `actor`, `label` and `abuse`; all else is for people. Scalars are taken as they are

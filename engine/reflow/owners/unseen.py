@@ -3,19 +3,13 @@
 import polars as pl
 
 from reflow.ledger.ledger import Ledger
-from reflow.store.duckdb import keep, rows
-from reflow.store.resources import query
+from reflow.store.relations import LABEL_ACCOUNT
 
 
 def unseen_labels(ledger: Ledger, labels: pl.DataFrame) -> pl.DataFrame:
     """Of labels (account, address, entity, category) those that no output of the ledger pays, sorted by address."""
-    con = ledger.con.cursor()
-    try:
-        con.register("incoming", labels.select("account").to_arrow())
-        keep(con, "label_account", "SELECT account FROM incoming")
-        con.unregister("incoming")
-        unseen = [row["account"] for row in rows(con, query("unseen_labels"))]
-    finally:
-        con.close()
+    with ledger.store("compare with labels") as store:
+        store.keep(LABEL_ACCOUNT, labels.select("account").to_arrow())
+        unseen = [row["account"] for row in store.rows("unseen_labels")]
     found = labels.filter(pl.col("account").is_in(pl.Series(unseen, dtype=pl.Int64).implode()))
     return found.select("address", "entity", "category").sort("address")

@@ -66,7 +66,7 @@ class Evidence(NamedTuple):
 def gather(frames: Frames, pools: PoolReport | None = None) -> Evidence:
     """The worst days of the cross-check, and what is missing."""
     worst = (frames.crosscheck or {}).get("worst", [])
-    return Evidence([_day(one) for one in worst], pools, list(_missing(frames, pools)))
+    return Evidence([_day(day) for day in worst], pools, list(_missing(frames, pools)))
 
 
 def _missing(frames: Frames, pools: PoolReport | None) -> Iterator[str]:
@@ -76,7 +76,7 @@ def _missing(frames: Frames, pools: PoolReport | None) -> Iterator[str]:
             "The vendor's series, so no verdict, no differences and no label coverage: run "
             f"reflow crosscheck --metrics {folder} --vendor FILE --out {folder}, then this report again."
         )
-    elif not any(one.get("largest") for one in frames.crosscheck.get("worst", [])):
+    elif not any(day.get("largest") for day in frames.crosscheck.get("worst", [])):
         yield "The transactions of the worst days: give the ledger and its labels to reflow crosscheck."
     if frames.sweep is None:
         yield "A ranking of methodologies: run reflow sweep, and name its folder with --sweep."
@@ -84,31 +84,31 @@ def _missing(frames: Frames, pools: PoolReport | None) -> Iterator[str]:
         yield "Pools: name the ledger with --ledger."
 
 
-def _day(told: dict[str, Any]) -> WorstDay:
-    metric, relative, closing = told["metric"], told.get("relative"), told.get("closing")
+def _day(day: dict[str, Any]) -> WorstDay:
+    metric, relative, closing = day["metric"], day.get("relative"), day.get("closing")
     closers = [_part(metric, part, closes=True) for part in (closing or {}).get("parts", [])]
-    known = {part.hash for part in closers}
-    largest = [_part(metric, part, closes=False) for part in told.get("largest", [])]
+    closing_hashes = {part.hash for part in closers}
+    largest = [_part(metric, part, closes=False) for part in day.get("largest", [])]
     return WorstDay(
-        layer=told["layer"],
+        layer=day["layer"],
         metric=metric,
-        day=told["day"],
-        ours=told["ours"],
-        vendor=told["vendor"],
-        difference=told["difference"],
+        day=day["day"],
+        ours=day["ours"],
+        vendor=day["vendor"],
+        difference=day["difference"],
         share="" if relative is None else percent(relative),
-        command=told.get("command", ""),
-        told=_told(metric, told.get("number"), len(largest)),
+        command=day.get("command", ""),
+        told=_told(metric, day.get("number"), len(largest)),
         closing=_closing(closing) if closing else "",
-        parts=closers + [part for part in largest if part.hash not in known],
+        parts=closers + [part for part in largest if part.hash not in closing_hashes],
     )
 
 
 def _told(metric: str, number: int | None, shown: int) -> str:
     if number is None:
         return ""
-    known = find(metric)
-    things = "block" if known and known.adds == "blocks" else "transaction"
+    entry = find(metric)
+    things = "block" if entry and entry.adds == "blocks" else "transaction"
     all_of_them = f"{number:,} {things}{'' if number == 1 else 's'} behind ours"
     return f"{all_of_them}, the {shown} largest" if shown < number else all_of_them
 
@@ -121,26 +121,26 @@ def _closing(closing: dict[str, Any]) -> str:
     return f"{way[0].upper()}{way[1:]} {rest}{chance}."
 
 
-def _part(metric: str, told: dict[str, Any], *, closes: bool) -> Part:
+def _part(metric: str, part: dict[str, Any], *, closes: bool) -> Part:
     return Part(
-        hash=told.get("txid") or told["hash"],
-        height=told["height"],
-        adds=_adds(metric, int(told["adds"])),
-        senders=_parties(told.get("debits", [])),
-        receivers=_parties(told.get("credits", [])),
+        hash=part.get("txid") or part["hash"],
+        height=part["height"],
+        adds=_adds(metric, int(part["adds"])),
+        senders=_parties(part.get("debits", [])),
+        receivers=_parties(part.get("credits", [])),
         closes=closes,
     )
 
 
 def _adds(metric: str, amount: int) -> str:
     """Satoshis, but of counts and sizes a number."""
-    known = find(metric)
-    return str(amount) if known and known.unit in ("count", "bytes") else plain(amount)
+    entry = find(metric)
+    return str(amount) if entry and entry.unit in ("count", "bytes") else plain(amount)
 
 
-def _parties(told: list[dict[str, Any]]) -> str:
+def _parties(parties: list[dict[str, Any]]) -> str:
     """Those that matter to the flow first, then by amount."""
-    order = sorted(told, key=lambda party: (not party.get("role"), -int(party["value"])))
+    order = sorted(parties, key=lambda party: (not party.get("role"), -int(party["value"])))
     names = [f"{party['address']} {plain(int(party['value']))}{_role(party)}" for party in order[:_SHOWN]]
     return "; ".join(names) + (f"; {len(order) - _SHOWN:,} more" if len(order) > _SHOWN else "")
 

@@ -11,13 +11,15 @@ from typing import Any, Final
 import polars as pl
 
 from reflow.amounts import SCALE, plain
+from reflow.flows.catalog import LAYERS as METRICS_OF
 from reflow.flows.values import divide
 from reflow.owners.pools import shown
 from reflow.report.evidence import Evidence
 from reflow.report.figures import percent
+from reflow.report.verdict import LAYERS as QUESTIONS
 from reflow.results.frames import Frames
 
-LAYERS: Final = {1: "Ledger: control metrics", 2: "Labels: exchange flows", 3: "Definition: miner flows"}
+LAYERS: Final = {number: f"{name}: {METRICS_OF[number]}" for number, name, _ in QUESTIONS}
 _EXCHANGES: Final = 8
 """Exchanges in the table of what pools sent; the CSV has all."""
 _COLUMNS: Final = {
@@ -76,13 +78,15 @@ def _told(name: str, value: Any) -> str:
 
 def matrix(evidence: Evidence) -> dict[str, Any] | None:
     """What each pool sent to each exchange, and to all as one."""
-    told = evidence.pools.matrix if evidence.pools is not None else None
-    if evidence.pools is None or not told:
+    matrix = evidence.pools.matrix if evidence.pools is not None else None
+    if evidence.pools is None or not matrix:
         return None
     codes = evidence.pools.largest(_EXCHANGES)
-    rows = [(shown(pool), [number(plain(flows[code])) for code in codes]) for pool, flows in told.items()]
-    every = next(iter(told.values()))
-    csv_ = data_csv(("entity", *every), ([pool, *map(plain, flows.values())] for pool, flows in told.items()))
+    rows = [(shown(pool), [number(plain(flows[code])) for code in codes]) for pool, flows in matrix.items()]
+    every = next(iter(matrix.values()))
+    csv_ = data_csv(
+        ("entity", *every), ([pool, *map(plain, flows.values())] for pool, flows in matrix.items())
+    )
     return {"columns": ["pool", *codes], "rows": rows, "csv": csv_}
 
 
@@ -92,7 +96,7 @@ def worst_days(evidence: Evidence) -> dict[str, Any] | None:
         return None
     header = ("metric", "day", "ours", "vendor", "difference")
     lines = ([getattr(day, name) for name in header] for day in evidence.days)
-    note = "Where to look first; of metrics with the same gap on a day only one is told."
+    note = "Where to look first; of metrics with the same gap on a day only one is listed."
     layers = [
         (title, [day for day in evidence.days if day.layer == layer]) for layer, title in LAYERS.items()
     ]
@@ -103,8 +107,8 @@ def inputs(frames: Frames) -> list[tuple[str, list[tuple[str, str]]]]:
     """What everything was made from: groups of names and values."""
     run = frames.run
     methodology = [(name, str(value)) for name, value in run["methodology"].items()]
-    told = frames.crosscheck or {}
-    digests = {**run.get("digests", {}), **told.get("digests", {})}
+    check = frames.crosscheck or {}
+    digests = {**run.get("digests", {}), **check.get("digests", {})}
     facts = [
         ("network", str(run.get("network", ""))),
         ("tip", f"{run['tip']['height']:,}"),
@@ -115,7 +119,7 @@ def inputs(frames: Frames) -> list[tuple[str, list[tuple[str, str]]]]:
     ]
     settings = [
         (name, json.dumps(value) if isinstance(value, dict | list) else str(value))
-        for name, value in told.get("settings", {}).items()
+        for name, value in check.get("settings", {}).items()
     ]
     groups = [("Run", facts), ("Methodology", methodology), ("Cross-check", settings)]
     groups.append(("Digests (SHA-256)", [(name, str(value or "none")) for name, value in digests.items()]))

@@ -3,11 +3,12 @@
 import shlex
 from typing import Any, Final, Literal, NamedTuple
 
+from reflow.flows import catalog
 from reflow.results.frames import Frames
 
 State = Literal["pass", "fail", "none"]
 
-LAYERS: Final = (
+LAYERS: Final[tuple[tuple[catalog.Layer, str, str], ...]] = (
     (1, "Ledger", "Is our ledger the vendor's ledger? Control metrics must be exact."),
     (2, "Labels", "How complete are our labels? Exchange flows."),
     (3, "Definition", "Is the definition the vendor's? Miner flows."),
@@ -74,12 +75,12 @@ def verdict(frames: Frames) -> Verdict:
     """What to read first."""
     if frames.crosscheck is None:
         return _not_compared(frames)
-    told = frames.crosscheck
-    layers = [_layer(number, name, question, told["layers"]) for number, name, question in LAYERS]
-    breaks = told["verdict"].get("breaks_first")
+    check = frames.crosscheck
+    layers = [_layer(number, name, question, check["layers"]) for number, name, question in LAYERS]
+    breaks = check["verdict"].get("breaks_first")
     whole: State = "fail" if breaks else "pass" if all(layer.state == "pass" for layer in layers) else "none"
-    findings = [_finding(one) for one in told.get("findings", [])]
-    return Verdict(whole, _headline(breaks, layers, told), _detail(told, findings), "", layers, findings)
+    findings = [_finding(finding) for finding in check.get("findings", [])]
+    return Verdict(whole, _headline(breaks, layers, check), _detail(check, findings), "", layers, findings)
 
 
 def _not_compared(frames: Frames) -> Verdict:
@@ -89,25 +90,29 @@ def _not_compared(frames: Frames) -> Verdict:
     return Verdict("none", "Our series alone, not compared with the vendor's", "", command, layers, [])
 
 
-def _layer(number: int, name: str, question: str, told: list[dict[str, Any]]) -> Layer:
-    found = next((one for one in told if one.get("layer") == number), {})
-    status = str(found.get("status", "not compared"))
-    count = f"{found['agreeing']:,} of {found['metrics']:,} metrics agree" if found.get("metrics") else ""
-    if found.get("days"):
-        count += f", {found['days_off']:,} of {found['days']:,} days off"
-    return Layer(name, question, _STATES.get(status, "none"), status, count, str(found.get("text", "")))
+def _layer(number: int, name: str, question: str, layers: list[dict[str, Any]]) -> Layer:
+    described = next((layer for layer in layers if layer.get("layer") == number), {})
+    status = str(described.get("status", "not compared"))
+    count = (
+        f"{described['agreeing']:,} of {described['metrics']:,} metrics agree"
+        if described.get("metrics")
+        else ""
+    )
+    if described.get("days"):
+        count += f", {described['days_off']:,} of {described['days']:,} days off"
+    return Layer(name, question, _STATES.get(status, "none"), status, count, str(described.get("text", "")))
 
 
-def _headline(breaks: int | None, layers: list[Layer], told: dict[str, Any]) -> str:
+def _headline(breaks: int | None, layers: list[Layer], check: dict[str, Any]) -> str:
     if breaks is None:
         agree = all(layer.state == "pass" for layer in layers)
         return "Ours and the vendor's series agree" if agree else "No difference in what could be compared"
-    found = next(one for one in told["layers"] if one["layer"] == breaks)
-    return f"{_AGREED[breaks]} on {found['days_off']:,} of {found['days']:,} days"
+    lowest = next(layer for layer in check["layers"] if layer["layer"] == breaks)
+    return f"{_AGREED[breaks]} on {lowest['days_off']:,} of {lowest['days']:,} days"
 
 
-def _detail(told: dict[str, Any], findings: list[Finding]) -> str:
-    failed = told["verdict"].get("failed", [])
+def _detail(check: dict[str, Any], findings: list[Finding]) -> str:
+    failed = check["verdict"].get("failed", [])
     number = len(findings)
     things = "One thing explains" if number == 1 else f"{number} things explain"
     sentences = [f"{things} the differences; they are named below." if number else ""]
@@ -118,8 +123,10 @@ def _detail(told: dict[str, Any], findings: list[Finding]) -> str:
     return " ".join(filter(None, sentences))
 
 
-def _finding(told: dict[str, Any]) -> Finding:
-    title = _TITLES.get(told["kind"], told["kind"]) + (f" ({told['entity']})" if told["entity"] else "")
-    metric = told["metrics"][0] if told["metrics"] else ""
-    day = told["days"][0] if told["days"] else ""
-    return Finding(f"{title}.", f"{told['text']} {told['advice']}", metric, day)
+def _finding(finding: dict[str, Any]) -> Finding:
+    title = _TITLES.get(finding["kind"], finding["kind"]) + (
+        f" ({finding['entity']})" if finding["entity"] else ""
+    )
+    metric = finding["metrics"][0] if finding["metrics"] else ""
+    day = finding["days"][0] if finding["days"] else ""
+    return Finding(f"{title}.", f"{finding['text']} {finding['advice']}", metric, day)

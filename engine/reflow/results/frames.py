@@ -99,12 +99,12 @@ def _read_crosscheck(
 ) -> tuple[dict[str, Any] | None, pl.DataFrame | None, pl.DataFrame | None]:
     if folder is None:
         return None, None, None
-    told = _read_json(folder / "crosscheck.json", {"verdict", "layers"})
+    check = _read_json(folder / "crosscheck.json", {"verdict", "layers"})
     comparison = _read_parquet(folder / "crosscheck.parquet", {"metric", "layer", "verdict"})
     differences = _read_parquet(
         folder / "differences.parquet", {"metric", "time", "ours", "vendor", "difference", "exact"}
     )
-    return told, comparison, differences.sort("metric", "time")
+    return check, comparison, differences.sort("metric", "time")
 
 
 def _read_sweep(folder: Path | None) -> tuple[dict[str, Any] | None, pl.DataFrame | None]:
@@ -115,15 +115,15 @@ def _read_sweep(folder: Path | None) -> tuple[dict[str, Any] | None, pl.DataFram
 
 def _read_json(path: Path, needed: set[str]) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from None
     except ValueError as error:
         raise ResultsError(f"{path}: not JSON: {error}") from None
-    found = set(told) if isinstance(told, dict) else set()
-    if missing := sorted(needed - found):
+    keys = set(content) if isinstance(content, dict) else set()
+    if missing := sorted(needed - keys):
         raise ResultsError(f"{path}: no {', '.join(missing)} in it, expected what reflow writes")
-    return dict(told)
+    return dict(content)
 
 
 def _read_parquet(path: Path, needed: set[str]) -> pl.DataFrame:

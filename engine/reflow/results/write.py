@@ -4,10 +4,10 @@ import json
 import platform
 from collections.abc import Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -82,7 +82,7 @@ def facts(result: Recomputation) -> dict[str, object]:
         "closure": {"rounds": clusters.rounds, "conflicts": clusters.conflicts},
         "versions": {
             "reflow": reflow.__version__,
-            "duckdb": duckdb.__version__,
+            "duckdb": version("duckdb"),
             "polars": pl.__version__,
             "python": platform.python_version(),
         },
@@ -133,13 +133,13 @@ def _long(result: Recomputation, ids: Sequence[str]) -> pa.Table:
 def _decimals(values: Values) -> pa.Array:
     """Integers of 10**-18 as decimals, without a detour over text: Arrow keeps a decimal as its 128-bit integer."""
     if too_large := [value for value in values if value is not None and abs(value) > _LARGEST]:
-        found = plain(too_large[0], VALUE_PLACES)
+        value = plain(too_large[0], VALUE_PLACES)
         raise OutputError(
-            f"a value of {found}, expected at most 20 digits before the point: look at the prices"
+            f"a value of {value}, expected at most 20 digits before the point: look at the prices"
         )
     raw = b"".join((value or 0).to_bytes(16, "little", signed=True) for value in values)
-    known = np.array([value is not None for value in values], np.bool_)
-    valid = np.packbits(known, bitorder="little").tobytes()
+    has_value = np.array([value is not None for value in values], np.bool_)
+    valid = np.packbits(has_value, bitorder="little").tobytes()
     return pa.Array.from_buffers(_DECIMAL, len(values), [pa.py_buffer(valid), pa.py_buffer(raw)])
 
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from threading import RLock
 from typing import Final, NamedTuple
 
-import duckdb
-
 from reflow.errors import ReflowError, ResultsError
 from reflow.flows.methodology import REFERENCE
 from reflow.results.read import has_results, misfit, read_run, served_files
 from reflow.results.write import write_series
 from reflow.serve.problem import not_supported
 from reflow.serve.snapshot import Snapshot
+from reflow.store.duckdb import DatabaseError
 from reflow.vendor.files import read_vendor
 
 VENDOR: Final = "vendor"
@@ -184,7 +183,7 @@ class Library:
                 file = write_series(read_vendor(source, ours), link.with_suffix(".vendor"))
                 return Snapshot(name, file, None, link)
             return _open_fitting(source, name, link)
-        except (OSError, duckdb.Error) as error:
+        except (OSError, DatabaseError) as error:
             raise ResultsError(f"{source}: cannot read the recomputation: {error}") from None
 
 

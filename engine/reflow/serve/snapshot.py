@@ -5,18 +5,13 @@ import os
 import weakref
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
-import duckdb
-from duckdb import DuckDBPyConnection
-
-from reflow.store.duckdb import rows
-from reflow.store.resources import query
+from reflow.store.duckdb import ParquetStore
+from reflow.store.relations import METRIC_VALUE
 
 _MEMORY: Final = "512MB"
 """What the database of one snapshot may take; it has no more to hold than the rows of a few answers."""
@@ -41,7 +36,7 @@ class Snapshot:
     def __init__(self, name: str, file: Path, run: dict[str, Any] | None, link: Path) -> None:
         """Open `file` by way of `link`, a path that does not exist yet and that no snapshot had before.
 
-        Raises OSError or duckdb.Error if the file cannot be read.
+        Raises OSError or DatabaseError if the file cannot be read.
         """
         self.name = name
         """Of the methodology."""
@@ -56,9 +51,8 @@ class Snapshot:
             self.id = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
             """What the figures are: equal files have equal ids."""
         # One thread a query: answers are small, and several are made at the same time.
-        self._con = duckdb.connect(config={"threads": 1, "memory_limit": _MEMORY})
-        self._con.read_parquet(str(link)).create_view("metric_value")
-        found = rows(self._con, query("serve_metrics"))
+        self._store = ParquetStore(METRIC_VALUE, link, _MEMORY)
+        found = self._store.rows("serve_metrics")
         self.spans: dict[str, Span | None] = {
             row["metric"]: Span(row["first_day"], row["last_day"]) if row["first_day"] else None
             for row in found
@@ -78,10 +72,8 @@ class Snapshot:
             if metrics in self._days:
                 self._days.move_to_end(metrics)
                 return self._days[metrics]
-        with self._cursor() as con:
-            found = [
-                day for (day,) in con.execute(query("serve_days"), {"metrics": list(metrics)}).fetchall()
-            ]
+        with self._store.own() as store:
+            found = [row["time"] for row in store.rows("serve_days", metrics=list(metrics))]
         with self._lock:
             self._days[metrics] = found
             while len(self._days) > _KEPT:
@@ -93,8 +85,8 @@ class Snapshot:
     ) -> list[tuple[date, str]]:
         """Each day's values as text in one of the forms `json` and `csv` (queries/serve_json.sql, serve_csv.sql)."""
         asked = {"metrics": list(metrics), "first_day": first, "last_day": last, "empty": empty}
-        with self._cursor() as con:
-            return con.execute(query(f"serve_{form}"), asked).fetchall()
+        with self._store.own() as store:
+            return [(row["time"], row["fields"]) for row in store.rows(f"serve_{form}", **asked)]
 
     def days_of_heights(
         self, start: int | None, end: int | None, *, start_inclusive: bool, end_inclusive: bool
@@ -105,20 +97,12 @@ class Snapshot:
         """
         if self.spans.get("BlkCnt") is None:
             raise KeyError("BlkCnt")
-        with self._cursor() as con:
-            days, heights = zip(*con.execute(query("serve_heights")).fetchall(), strict=True)
+        with self._store.own() as store:
+            found = store.rows("serve_heights")
+        days, heights = ([row[name] for row in found] for name in ("time", "first_height"))
         low = 0 if start is None else (bisect_left if start_inclusive else bisect_right)(heights, start)
         high = len(days) if end is None else (bisect_right if end_inclusive else bisect_left)(heights, end)
         return (days[low], days[high - 1]) if low < high else None
-
-    @contextmanager
-    def _cursor(self) -> Iterator[DuckDBPyConnection]:
-        """A connection for one thread."""
-        con = self._con.cursor()
-        try:
-            yield con
-        finally:
-            con.close()
 
 
 def _release(handle: int, link: Path) -> None:

@@ -2,7 +2,7 @@
 
 Plain dictionaries and loops, nothing shared with the engine: no SQL, no ledger, no decoded bytes. An account
 is known by its scriptPubKey. Exchanges report which of their accounts signed together, so the books know
-which deposit addresses an outsider can link to the published hot wallets. Metrics as METHODOLOGY sections 1
+which deposit addresses an outsider can link to the published hot wallets. Metrics as methodology 1
 to 6 define them by default.
 """
 

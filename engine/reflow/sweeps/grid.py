@@ -59,15 +59,15 @@ def grid_of(lists: Lists, alone: Lists | None = None) -> Grid:
     """The grid of these lists, as `read_grid` describes them; raises MethodologyError for what is not allowed."""
     tried: dict[Methodology, None] = {}
     equivalent: dict[Methodology, Methodology] = {}
-    for one in _combinations(lists, alone or {}):
-        tried[meaning(one)] = None
-        if one != meaning(one):
-            equivalent[one] = meaning(one)
+    for combination in _combinations(lists, alone or {}):
+        tried[meaning(combination)] = None
+        if combination != meaning(combination):
+            equivalent[combination] = meaning(combination)
     return Grid(list(tried), list(equivalent.items()))
 
 
 def meaning(methodology: Methodology) -> Methodology:
-    """The methodology to which it is equivalent: all_inputs has nothing to net (METHODOLOGY section 9.2)."""
+    """The methodology to which it is equivalent: all_inputs has nothing to net (methodology 9.2)."""
     return replace(methodology, netting="net") if methodology.sender == "all_inputs" else methodology
 
 
@@ -95,8 +95,8 @@ def _combinations(lists: Lists, alone: Lists) -> Iterator[Methodology]:
 
 def _check(file: TomlFile, lists: Mapping[str, object], *table: str) -> None:
     for key, values in lists.items():
-        if found := _fault(key, values):
-            raise MethodologyError(f"{file.place(*table, key)}: {found}")
+        if reason := _fault(key, values):
+            raise MethodologyError(f"{file.place(*table, key)}: {reason}")
 
 
 def _fault(key: str, values: object) -> str | None:
@@ -106,8 +106,8 @@ def _fault(key: str, values: object) -> str | None:
     if not isinstance(values, list) or not values:
         return f"{key} = {values!r}, expected a list with some of {', '.join(ALLOWED[key])}"
     for place, value in enumerate(values):
-        if found := fault(key, value):
-            return found
+        if reason := fault(key, value):
+            return reason
         if value in values[:place]:
             return f"{key} has {value!r} twice, expected each value once"
     return None

@@ -82,10 +82,10 @@ def scores_frame(result: SweepResult) -> pl.DataFrame:
             "overall_shape": float(variant.score.shape),
             "metric": metric,
             "layer": layer_of(metric),
-            **_of_metric(found),
+            **_of_metric(distance),
         }
         for variant in result.variants
-        for metric, found in variant.metrics.items()
+        for metric, distance in variant.metrics.items()
     ]
     return pl.DataFrame(rows, schema=_SCORES)
 
@@ -138,13 +138,14 @@ def facts(result: SweepResult) -> dict[str, Any]:
         "left_out": result.left_out,
         "base": name_of(result.grid.base),
         "equivalent": [
-            {"name": name_of(one), "same_as": name_of(same)} for one, same in result.grid.equivalent
+            {"name": name_of(combination), "same_as": name_of(same)}
+            for combination, same in result.grid.equivalent
         ],
         "ranking": [_ranked(variant) for variant in result.variants],
         "single_changes": [_changed(change) for change in result.changes],
         "indistinguishable": _names(result.alike),
         "equally_far": _names(result.tied),
-        "worst_days": [_worst(found.worst) for found in best.metrics.values() if found.worst],
+        "worst_days": [_worst(distance.worst) for distance in best.metrics.values() if distance.worst],
         "versions": {"reflow": reflow.__version__},
     }
 
@@ -157,7 +158,7 @@ def _ranked(variant: Variant) -> dict[str, Any]:
         "exchange_accounts": variant.exchange_accounts,
         **_score(variant.score),
         "layers": _layers(variant.layers),
-        "metrics": {metric: _of_metric(found) for metric, found in variant.metrics.items()},
+        "metrics": {metric: _of_metric(distance) for metric, distance in variant.metrics.items()},
     }
 
 
@@ -178,13 +179,13 @@ def _layers(layers: Mapping[Layer, Score]) -> dict[str, dict[str, float]]:
     return {str(layer): _score(score) for layer, score in layers.items()}
 
 
-def _of_metric(found: Distance) -> dict[str, Any]:
-    worst = found.worst
+def _of_metric(distance: Distance) -> dict[str, Any]:
+    worst = distance.worst
     return {
-        "days": found.days,
-        "days_off": found.off,
-        "deviation": float(found.deviation),
-        **_score(found.score),
+        "days": distance.days,
+        "days_off": distance.off,
+        "deviation": float(distance.deviation),
+        **_score(distance.score),
         "worst_day": worst and worst.day,
         "worst_ours": worst and _text(worst.ours),
         "worst_vendor": worst and _text(worst.vendor),

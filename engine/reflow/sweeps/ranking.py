@@ -67,7 +67,8 @@ def name_of(methodology: Methodology) -> str:
 def rank(measured: Sequence[Measured], by: By = "distance") -> list[Variant]:
     """Closest first; of equally close ones that with fewer changes from the reference, then the grid's order."""
     scored = [
-        (one, *together({name: found.score for name, found in one.metrics.items()})) for one in measured
+        (each, *together({name: distance.score for name, distance in each.metrics.items()}))
+        for each in measured
     ]
     scored.sort(key=lambda entry: (getattr(entry[1], by), len(changes(entry[0].methodology))))
     marks = [getattr(score, by) for _, score, _ in scored]
@@ -75,27 +76,27 @@ def rank(measured: Sequence[Measured], by: By = "distance") -> list[Variant]:
     return [
         Variant(
             rank=1 + marks.index(getattr(score, by)),
-            methodology=one.methodology,
+            methodology=each.methodology,
             score=score,
             layers=layers,
-            metrics=one.metrics,
-            series=one.series,
-            exchange_accounts=one.exchange_accounts,
-            group=groups.setdefault(tuple(one.series.items()), len(groups) + 1),
+            metrics=each.metrics,
+            series=each.series,
+            exchange_accounts=each.exchange_accounts,
+            group=groups.setdefault(tuple(each.series.items()), len(groups) + 1),
         )
-        for one, score, layers in scored
+        for each, score, layers in scored
     ]
 
 
 def single_changes(variants: Iterable[Variant], bases: Iterable[Methodology]) -> list[SingleChange]:
     """From each base every other value of every parameter, as far as what comes of it is among the variants."""
-    found = {variant.methodology: variant for variant in variants}
+    by_methodology = {variant.methodology: variant for variant in variants}
     return [
-        _change(found[base], found[after], key, value)
+        _change(by_methodology[base], by_methodology[after], key, value)
         for base in dict.fromkeys(bases)
         for key, values in ALLOWED.items()
         for value in values
-        if value != base.parameters()[key] and (after := meaning(changed(base, key, value))) in found
+        if value != base.parameters()[key] and (after := meaning(changed(base, key, value))) in by_methodology
     ]
 
 
@@ -107,7 +108,8 @@ def _change(before: Variant, after: Variant, key: str, value: str) -> SingleChan
         after=after.methodology,
         change=_minus(after.score, before.score),
         metrics={
-            name: _minus(found.score, before.metrics[name].score) for name, found in after.metrics.items()
+            name: _minus(distance.score, before.metrics[name].score)
+            for name, distance in after.metrics.items()
         },
         moved=[name for name, digest in after.series.items() if digest != before.series[name]],
     )

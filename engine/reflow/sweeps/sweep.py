@@ -95,12 +95,12 @@ def sweep(
     if not targets:
         raise VendorError(f"{vendor.source}: {_nothing(vendor, wanted, days)}")
     measured, run = _measure_all(ledger, labels, grid, prices, targets, tolerance, progress)
-    compared = [metric for metric in targets if all(metric in one.metrics for one in measured)]
+    compared = [metric for metric in targets if all(metric in each.metrics for each in measured)]
     if not compared:
         raise VendorError(
             f"{vendor.source}: {len(targets)} metrics to compare, expected labels or prices for one"
         )
-    variants = rank([_only(one, compared) for one in measured], by)
+    variants = rank([_only(each, compared) for each in measured], by)
     return SweepResult(
         grid=grid,
         variants=variants,
@@ -126,8 +126,9 @@ def _common_days(ledger: Ledger, grid: Grid) -> list[date]:
     """The days that are complete under every clock of the grid, so that all are compared on the same."""
     if ledger.tip() is None:
         raise LedgerError(f"{ledger.path or 'ledger'}: no blocks in it yet, run ingest first")
-    clocks = dict.fromkeys(one.clock for one in grid.methodologies)
-    complete = [set(read_blocks(ledger.con, clock).days()) for clock in clocks]
+    clocks = dict.fromkeys(methodology.clock for methodology in grid.methodologies)
+    with ledger.store("sweep") as store:
+        complete = [set(read_blocks(store, clock).days()) for clock in clocks]
     return sorted(set.intersection(*complete))
 
 
@@ -151,42 +152,42 @@ def _measure_all(
     progress: Progress,
 ) -> tuple[list[Measured], Recomputation]:
     """Every methodology in the grid's order, and a run, for what all have in common."""
-    known: dict[tuple[str, str], Distance] = {}
-    found: dict[object, Measured] = {}
+    distances: dict[tuple[str, str], Distance] = {}
+    measured: dict[object, Measured] = {}
     total = len(grid.methodologies)
 
     def tell(stage: str, done: int, of: int) -> None:
-        progress(f"{stage} {100 * done // of} %" if of else stage, len(found), total)
+        progress(f"{stage} {100 * done // of} %" if of else stage, len(measured), total)
 
     for run in recompute_each(
         ledger, labels, grid.methodologies, prices=prices, metrics=list(targets), progress=tell
     ):
-        found[run.methodology] = _measure(run, targets, tolerance, known)
-        progress("methodologies", len(found), total)
-    return [found[one] for one in grid.methodologies], run._replace(values={})
+        measured[run.methodology] = _measure(run, targets, tolerance, distances)
+        progress("methodologies", len(measured), total)
+    return [measured[methodology] for methodology in grid.methodologies], run._replace(values={})
 
 
 def _measure(
     run: Recomputation,
     targets: dict[str, Target],
     tolerance: Tolerance,
-    known: dict[tuple[str, str], Distance],
+    distances: dict[tuple[str, str], Distance],
 ) -> Measured:
-    """One methodology; `known` remembers what was measured, as many have series in common."""
-    one = Measured(run.methodology, run.clusters.digest, {}, {})
+    """One methodology; `distances` remembers what was measured, as many have series in common."""
+    measured = Measured(run.methodology, run.clusters.digest, {}, {})
     for metric, target in targets.items():
         aligned = target.beside(run.days, run.values[metric])
         if not aligned.days:
             continue
         digest = hashlib.sha256(repr((aligned.days, aligned.ours)).encode()).hexdigest()
-        if (metric, digest) not in known:
-            known[metric, digest] = measure(metric, aligned, tolerance)
-        one.series[metric], one.metrics[metric] = digest, known[metric, digest]
-    return one
+        if (metric, digest) not in distances:
+            distances[metric, digest] = measure(metric, aligned, tolerance)
+        measured.series[metric], measured.metrics[metric] = digest, distances[metric, digest]
+    return measured
 
 
-def _only(one: Measured, metrics: Sequence[str]) -> Measured:
-    return one._replace(
-        metrics={metric: one.metrics[metric] for metric in metrics},
-        series={metric: one.series[metric] for metric in metrics},
+def _only(measured: Measured, metrics: Sequence[str]) -> Measured:
+    return measured._replace(
+        metrics={metric: measured.metrics[metric] for metric in metrics},
+        series={metric: measured.series[metric] for metric in metrics},
     )

@@ -34,11 +34,11 @@ class Target(NamedTuple):
 
     def beside(self, days: Sequence[date], ours: Values) -> Aligned:
         """Our values of `days`, in 10**-18 units, beside the vendor's, where we have one."""
-        known = dict(zip(days, ours, strict=True))
+        our_values = dict(zip(days, ours, strict=True))
         scale = 10 ** (self.places - VALUE_PLACES)
         aligned = Aligned([], [], [], [], self.places)
         for day, vendors, printed in zip(self.days, self.values, self.printed, strict=True):
-            if (value := known[day]) is not None:
+            if (value := our_values[day]) is not None:
                 aligned.days.append(day)
                 aligned.ours.append(value * scale)
                 aligned.vendor.append(vendors)
@@ -52,8 +52,8 @@ def comparable(labels: Labels, metrics: Sequence[str] = ()) -> list[Metric]:
     Dollars are native units times a price, so they say nothing more about a definition. Raises MetricError when
     there is no such metric.
     """
-    known = catalog(labels.exchanges())
-    return select(known, metrics) if metrics else [metric for metric in known if not metric.needs_prices]
+    ours = catalog(labels.exchanges())
+    return select(ours, metrics) if metrics else [metric for metric in ours if not metric.needs_prices]
 
 
 def find_targets(vendor: Vendor, wanted: Iterable[str], days: Collection[date]) -> dict[str, Target]:
@@ -75,13 +75,13 @@ def left_out(
     compared: Collection[str],
 ) -> dict[str, list[str]]:
     """Every metric of the vendor's that is not compared, by the first of the REASONS that holds."""
-    known = {metric.id for metric in catalog(labels.exchanges())}
-    found: dict[str, list[str]] = {reason: [] for reason in REASONS}
+    ours = {metric.id for metric in catalog(labels.exchanges())}
+    reasons: dict[str, list[str]] = {reason: [] for reason in REASONS}
     for metric in sorted({*vendor.table, *vendor.unread} - set(compared)):
-        if metric not in known:
-            found["unknown"].append(metric)
+        if metric not in ours:
+            reasons["unknown"].append(metric)
         elif metric not in wanted:
-            found["not asked for"].append(metric)
+            reasons["not asked for"].append(metric)
         else:
-            found["not computed" if metric in targets else "no day"].append(metric)
-    return found
+            reasons["not computed" if metric in targets else "no day"].append(metric)
+    return reasons

@@ -47,29 +47,29 @@ def fetch(url: str, key: str, wanted: dict[str, Any]) -> Any:
 
     logging.disable()
     client = CoinMetricsClient(key, host=server.hostname, port=port, schema=server.scheme)
-    known = _known(client)
-    metrics = [metric for metric in wanted["metrics"] if metric in known]
+    offered = _offered(client)
+    metrics = [metric for metric in wanted["metrics"] if metric in offered]
     for start in range(0, len(metrics), METRICS_AT_ONCE):
-        found = client.get_asset_metrics(
+        rows = client.get_asset_metrics(
             assets=ASSET,
             metrics=metrics[start : start + METRICS_AT_ONCE],
             frequency="1d",
             start_time=wanted["first"],
             end_time=wanted["last"],
         )
-        for row in found:
+        for row in rows:
             for metric, value in row.items():
                 if metric not in ("asset", "time") and not metric.endswith(STATUS):
                     yield {"time": row["time"], "metric": metric, "value": value}
 
 
-def _known(client: Any) -> set[str]:
+def _offered(client: Any) -> set[str]:
     """The daily metrics that the key may read."""
     return {
         metric["metric"]
         for item in client.catalog_asset_metrics_v2(assets=ASSET)
         for metric in item["metrics"]
-        if any(one["frequency"] == "1d" for one in metric["frequencies"])
+        if any(frequency["frequency"] == "1d" for frequency in metric["frequencies"])
     }
 
 

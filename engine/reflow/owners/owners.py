@@ -1,0 +1,85 @@
+"""Who owns which accounts: the stages in their order, each of which makes relations of reflow.store.relations."""
+
+import time
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from reflow.owners.exchanges import (
+    Clusters,
+    ExchangeRule,
+    close_under_common_inputs,
+    find_coinbase_accounts,
+    keep_labels,
+    number_exchanges,
+    read_clusters,
+    take_labelled_accounts,
+)
+from reflow.owners.labels import Labels
+from reflow.owners.miners import MiningRule, add_payouts, find_0hop, find_mining_transactions
+from reflow.progress import Progress, silent
+from reflow.store.relations import PAYOUT
+from reflow.store.store import Store
+
+EXCHANGE_STAGES: Final = (
+    keep_labels,
+    number_exchanges,
+    find_coinbase_accounts,
+    take_labelled_accounts,
+    close_under_common_inputs,
+)
+MINING_STAGES: Final = (find_0hop, find_mining_transactions, add_payouts)
+"""For each rule; `mining_0hop` and `mining_transaction` are those of the last one, `payout` has all."""
+
+
+class Owners(NamedTuple):
+    """Whose accounts are known in a store, and by which rules; a value of this type is the leave to ask for them."""
+
+    store: Store
+    exchanges: list[str]
+    """The codes with a label, sorted."""
+    clusters: Clusters
+    rules: list[MiningRule]
+    """Their places are the numbers in `payout.rule`."""
+    seconds: dict[str, float]
+    """How long it took: `closure`, `hops`."""
+
+
+def find_owners(
+    store: Store,
+    labels: Labels,
+    rules: Sequence[MiningRule] = (),
+    *,
+    closure: bool = True,
+    progress: Progress = silent,
+) -> Owners:
+    """Find the accounts of exchanges, and those of miners under each of the rules; the relations are in `store`.
+
+    Without `closure` the labelled accounts are all there is of exchanges. `progress` is called with the stages
+    `common inputs` (spans of blocks), `closure` (rounds) and, if there are rules, `hops` (rules).
+    """
+    began = time.perf_counter()
+    clusters = find_exchange_accounts(store, labels, closure=closure, progress=progress)
+    closed = time.perf_counter()
+    store.empty(PAYOUT)
+    for number, rule in enumerate(rules):
+        progress("hops", number, len(rules))
+        find_mining_accounts(store, rule, number)
+    if rules:
+        progress("hops", len(rules), len(rules))
+    seconds = {"closure": round(closed - began, 3), "hops": round(time.perf_counter() - closed, 3)}
+    return Owners(store, labels.exchanges(), clusters, list(rules), seconds)
+
+
+def find_exchange_accounts(
+    store: Store, labels: Labels, *, closure: bool = True, progress: Progress = silent
+) -> Clusters:
+    """Go through EXCHANGE_STAGES."""
+    for stage in EXCHANGE_STAGES:
+        stage(store, ExchangeRule(labels, closure), progress)
+    return read_clusters(store)
+
+
+def find_mining_accounts(store: Store, rule: MiningRule, number: int) -> None:
+    """Go through MINING_STAGES for one rule."""
+    for stage in MINING_STAGES:
+        stage(store, rule, number)
