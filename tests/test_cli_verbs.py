@@ -561,7 +561,7 @@ def test_a_sweep_that_cannot_be_made_writes_nothing(
     )
     assert "59 methodologies, expected 58 at most" in fails(*options, "--out", out, "--limit", 58)
     assert "no metric is called Nonsense" in fails(*options, "--out", out, "--metrics", "Nonsense")
-    assert f"{vendor} is no folder" in fails(*options, "--out", vendor)
+    assert f"{vendor} is not a folder" in fails(*options, "--out", vendor)
     vendor.write_text("time,FlowInExNtv\n1999-01-08,1.5\n")
     assert "no value on a complete day of the ledger" in fails(*options, "--out", out)
     assert not out.exists()

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from reflow.crosscheck.drill import Drilled
     from reflow.crosscheck.verdict import Diagnosis
     from reflow.progress import Progress
+    from reflow.series import Table
     from reflow.sweeps.ranking import SingleChange
     from reflow.sweeps.sweep import SweepResult
     from reflow.vendor.files import Vendor
-    from reflow.vendor.series import Table
 
 _METRICS_SHOWN: Final = 30
 """Metrics in the table of the terminal; files have all."""
