@@ -94,7 +94,7 @@ def test_no_folder_no_files_no_magic(tmp_path: Path) -> None:
 def test_a_key_of_the_wrong_length(tmp_path: Path) -> None:
     write_simulation(tmp_path, 3)
     (tmp_path / "xor.dat").write_bytes(b"short")
-    with pytest.raises(SourceError, match=r"xor.dat: 5 bytes, expected a key of 8"):
+    with pytest.raises(SourceError, match=r"xor.dat: key of 5 bytes, expected 8"):
         DatadirSource(tmp_path)
 
 

@@ -78,7 +78,7 @@ def test_verify_tells_each_fault_in_a_line_and_fails(ledger: Path, tmp_path: Pat
     first, *_, last = complaints = done.stderr.splitlines()
     assert len(complaints) == 21
     assert first == "reflow: block at height 1: fees: found 1, expected 0"
-    assert last == "reflow: 25 faults in all, the first 20 are told"
+    assert last == "reflow: 25 faults in all; only the first 20 are listed"
     told = run("verify", "--json", tmp_path / "harmed")
     assert (told.returncode, told.stderr) == (1, "")
     assert json.loads(told.stdout)["fault_count"] == 25
@@ -111,7 +111,7 @@ def test_demo_agrees_with_its_own_books(demo: dict[str, Any]) -> None:
 def test_demo_run_again_tells_a_person_the_same(demo: dict[str, Any]) -> None:
     done = run("demo", demo["files"]["ledger"].parent)
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"{demo['cells']:,} of {demo['cells']:,} cells" in done.stdout
+    assert f"{demo['cells']:,} of {demo['cells']:,} values" in done.stdout
     for flow in demo["flows"]:
         [line] = [line for line in done.stdout.splitlines() if line.split()[:1] == [flow["exchange"]]] or [""]
         assert flow["exchange"] == "Ex" or f"{float(flow['from_miners_usd']):,.2f}" in line
@@ -450,7 +450,7 @@ def test_explain_tells_the_cell_of_the_results(demo: dict[str, Any], ledger: Pat
             cell = next(row[metric] for row in csv.DictReader(stream) if row["time"] == "2020-01-20")
         done = run("explain", ledger, metric, "2020-01-20", *options)
         assert (done.returncode, done.stderr) == (0, "")
-        assert re.search(rf"^cell +{re.escape(cell)}( = |$)", done.stdout, re.MULTILINE)
+        assert re.search(rf"^value +{re.escape(cell)}( = |$)", done.stdout, re.MULTILINE)
         told = json.loads(run("explain", ledger, metric, "2020-01-20", *options, "--json").stdout)
         assert (told["value"], told["warnings"]) == (cell, [])
         parts = told["transactions"] + told["blocks"]
@@ -463,7 +463,7 @@ def test_explain_tells_the_cell_of_the_results(demo: dict[str, Any], ledger: Pat
         done = run("explain", ledger, metric, "2020-01-15", *options, "--limit", 2)
         assert (done.returncode, done.stderr) == (0, "")
         assert re.search(rf"^day before +{cells['2020-01-14'].normalize():f}$", done.stdout, re.MULTILINE)
-        assert re.search(rf"^cell +{cells['2020-01-15'].normalize():f}$", done.stdout, re.MULTILINE)
+        assert re.search(rf"^value +{cells['2020-01-15'].normalize():f}$", done.stdout, re.MULTILINE)
         assert ("5 accounts that joined or left, the 2 largest shown" in done.stdout) == (unit > 1)
         assert ("filled: " in done.stdout) == (unit == 1)
         told = json.loads(run("explain", ledger, metric, "2020-01-15", *options, "--json").stdout)
@@ -561,7 +561,7 @@ def test_a_sweep_that_cannot_be_made_writes_nothing(
     )
     assert "59 methodologies, expected 58 at most" in fails(*options, "--out", out, "--limit", 58)
     assert "no metric is called Nonsense" in fails(*options, "--out", out, "--metrics", "Nonsense")
-    assert f"{vendor} is no folder" in fails(*options, "--out", vendor)
+    assert f"{vendor} is not a folder" in fails(*options, "--out", vendor)
     vendor.write_text("time,FlowInExNtv\n1999-01-08,1.5\n")
     assert "no value on a complete day of the ledger" in fails(*options, "--out", out)
     assert not out.exists()
@@ -579,7 +579,7 @@ def test_crosscheck_tells_the_demos_faults(demo: dict[str, Any], tmp_path: Path)
     assert done.stderr.count("\n") == 1
     for fault in demo["planted"]:
         assert re.search(
-            rf"^found +{fault['kind']}: .*{fault['exchange'] or 'clock = header'}", done.stdout, re.M
+            rf"^finding +{fault['kind']}: .*{fault['exchange'] or 'clock = header'}", done.stdout, re.M
         )
     command = re.search(r"^ +reflow (explain .*)$", done.stdout, re.MULTILINE)
     assert command is not None
@@ -649,7 +649,7 @@ def test_bad_input_of_crosscheck_is_one_line_and_writes_nothing(demo: dict[str, 
     assert listed.returncode == 0
     (tmp_path / "v.csv").write_text("time,BlkCnt,Mood\n2020-01-20,22,sunny\n")
     assert (
-        "not ours      1 metrics of the vendor: Mood"
+        "not ours      1 metrics that only the vendor has: Mood"
         in run(*("crosscheck", "--metrics", results), "--vendor", tmp_path / "v.csv").stdout
     )
     for wrong in (("--tolerance", "much"), ("--from", "never"), ("--ledger", "l"), ("--worst", "-1")):

@@ -236,9 +236,9 @@ def test_tagpack_header_fields_hold_for_tags_without_them(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ("- 1\n- 2\n", "", "no TagPack: expected a mapping"),
-        ("title: x\n", "", "no TagPack: expected a list of tags"),
-        ("title: x\ntags: 7\n", "", "no TagPack: expected a list of tags"),
+        ("- 1\n- 2\n", "", "not a TagPack: expected a mapping"),
+        ("title: x\n", "", "not a TagPack: expected a list of tags"),
+        ("title: x\ntags: 7\n", "", "not a TagPack: expected a list of tags"),
         ("title: x\ntags:\n- address: [\n", ":4", "not YAML"),
         ("category: exchange\ntags:\n- label: binance\n", ":3", "a tag without an address"),
         ("category: exchange\ntags:\n- binance\n", ":3", "a tag must be a mapping"),

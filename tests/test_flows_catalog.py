@@ -161,7 +161,7 @@ def test_exchanges_with_metrics_of_their_own(wanted: list[str] | None, found: li
 
 def test_an_exchange_without_a_label_cannot_be_asked_for() -> None:
     with pytest.raises(
-        MetricError, match=r"^no label of exchange Kub, expected one of BNB, .*, Mine, or all$"
+        MetricError, match=r"^no label for exchange Kub, expected one of BNB, .*, Mine, or all$"
     ):
         chosen_exchanges(LABELLED, (), ["Kub"])
 

@@ -131,5 +131,5 @@ def test_several_have_names_of_their_own(tmp_path: Path) -> None:
         (tmp_path / folder / "mine.toml").write_text('sender = "min_net"')
     mine = str(tmp_path / "a" / "mine.toml")
     assert read_all(["strict", mine]) == {"strict": PRESETS["strict"], "mine": Methodology(sender="min_net")}
-    with pytest.raises(MethodologyError, match="a second methodology called mine, expected different names"):
+    with pytest.raises(MethodologyError, match="another methodology is called mine too; names must differ"):
         read_all([mine, str(tmp_path / "b" / "mine.toml")])

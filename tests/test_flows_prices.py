@@ -61,7 +61,7 @@ def test_header_alone_is_no_price(tmp_path: Path) -> None:
         ("time,PriceUSD\n2010-07-18,1_000\n", "line 2: PriceUSD '1_000', expected a number"),
         ("time,PriceUSD\n2010-07-18,1e9999\n", "line 2: PriceUSD '1e9999', expected a number"),
         ("time,PriceUSD\n2010-07-18,٣\n", "line 2: PriceUSD '٣', expected a number"),
-        ("time,PriceUSD\n2010-07-18,-1\n", "line 2: PriceUSD -1, expected no negative price"),
+        ("time,PriceUSD\n2010-07-18,-1\n", "line 2: PriceUSD -1, expected zero or more"),
         ("time,PriceUSD\n2010-07-18,1\n2010-07-18,\n", "line 3: 2010-07-18 a second time, first in line 2"),
         ("time,PriceUSD\n18.7.2010,1\n", "line 2: time '18.7.2010', expected a UTC day"),
         ("time,PriceUSD\n2010-02-30,1\n", "line 2: time '2010-02-30', expected a UTC day"),
@@ -134,7 +134,7 @@ def test_parquet_types(
     [
         ({"time": [DAY], "Price": [1.0]}, "no column PriceUSD, found time, Price"),
         ({"time": [DAY, DAY], "PriceUSD": [1.0, 2.0]}, "row 2: 2010-07-18 a second time, first in row 1"),
-        ({"time": [DAY], "PriceUSD": [-1.0]}, "row 1: PriceUSD -1.0, expected no negative price"),
+        ({"time": [DAY], "PriceUSD": [-1.0]}, "row 1: PriceUSD -1.0, expected zero or more"),
         ({"time": [DAY], "PriceUSD": [float("inf")]}, "row 1: PriceUSD 'inf', expected a number"),
         ({"time": [DAY], "PriceUSD": ["high"]}, "row 1: PriceUSD 'high', expected a number"),
         ({"time": [None], "PriceUSD": [1.0]}, "row 1: time '', expected a UTC day"),

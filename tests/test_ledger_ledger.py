@@ -159,7 +159,7 @@ def test_a_ledger_with_an_older_schema_says_what_to_do(tmp_path: Path) -> None:
             Ledger.open(tmp_path / "ledger", **how)
         assert str(caught.value) == (
             f"{tmp_path / 'ledger'}: ledger has schema 1, this reflow needs {SCHEMA_VERSION}, "
-            "whose accounts are defined anew: delete it and run `reflow ingest` again"
+            "which defines accounts differently: delete it and run `reflow ingest` again"
         )
 
 

@@ -255,7 +255,7 @@ def test_a_label_on_an_address_covers_what_is_paid_to_its_key(
     assert "its key directly" not in lines[1]
     [change] = [line for line in lines[2:] if KEY_ADDRESS in line]
     assert f"49.99  {KEY_ADDRESS} (its key directly)" in change
-    assert f"cell          {ours['FlowOutBNBNtv']}" in done.stdout
+    assert f"value         {ours['FlowOutBNBNtv']}" in done.stdout
 
 
 def test_a_coinbase_that_pays_a_key_directly_pays_its_address(ledger_2009: Ledger, labels_2009: Path) -> None:

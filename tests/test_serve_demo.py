@@ -66,7 +66,7 @@ def test_a_cell_is_the_sum_of_its_parts(
 
 def test_what_cannot_be_explained_is_told(server: Server) -> None:
     for asked, message in (
-        ({"metric": "MOMR", "time": DAY}, "is no sum over one day"),
+        ({"metric": "MOMR", "time": DAY}, "is not a sum over one day"),
         ({"metric": "Nope", "time": DAY}, "'metric'. Value 'Nope' is not supported"),
         ({"metric": OUT, "time": "2031-01-01"}, "'time'. Expected a day from 2020-01-01 to"),
         ({"metric": OUT, "time": "soon"}, "Incorrect time format"),

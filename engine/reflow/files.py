@@ -34,7 +34,9 @@ def check_folder(folder: str | Path) -> None:
     while not place.exists():
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK):
-        raise OutputError(f"{folder}: cannot write the results: {place} is no folder that can be written to")
+        raise OutputError(
+            f"{folder}: cannot write the results: {place} is not a folder that can be written to"
+        )
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

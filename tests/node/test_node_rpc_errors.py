@@ -61,7 +61,7 @@ def test_pruned_node_over_rpc_names_the_first_height_it_has(
     assert 100 < first_height <= 601
     with pytest.raises(SourceError) as caught:
         ingest(tmp_path / "l.duckdb", RpcSource(node.url, cookie=node.cookie))
-    assert f"pruned node: the first block that it has is {first_height}" in str(caught.value)
+    assert f"pruned node: its first block is {first_height}" in str(caught.value)
     assert not (tmp_path / "l.duckdb").exists()
 
 

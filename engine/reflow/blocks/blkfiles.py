@@ -96,7 +96,7 @@ def find_blocks_folder(path: Path, network: Network | None) -> BlocksFolder:
                 raise SourceError(f"{first}: blocks of network {found.name}, expected {network.name}")
             return BlocksFolder(folder, found, key)
     raise SourceError(
-        f"{first}, offset 0: magic {magic.hex()} of no known network, expected {_magics(network)}"
+        f"{first}, offset 0: magic {magic.hex()} is of no known network, expected {_magics(network)}"
     )
 
 
@@ -272,7 +272,7 @@ def _choose(path: Path, network: Network | None) -> Path:
         )
     if candidates[0] not in (path, path / "blocks") and len(candidates) > 1:
         names = ", ".join(str(folder) for folder in candidates)
-        raise SourceError(f"{path}: blocks of several networks ({names}): say which with --network")
+        raise SourceError(f"{path}: blocks of several networks ({names}): choose one with --network")
     return candidates[0]
 
 
@@ -302,7 +302,7 @@ def _xor_key(folder: Path) -> bytes:
     except OSError as error:
         raise SourceError(f"{path}: cannot read: {error.strerror}") from None
     if size != 8:
-        raise SourceError(f"{path}: {size} bytes, expected a key of 8")
+        raise SourceError(f"{path}: key of {size} bytes, expected 8")
     return key
 
 

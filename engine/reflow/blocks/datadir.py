@@ -99,7 +99,7 @@ class DatadirSource:
                 break
             header = self._tree.get(header.prev_hash)
         if best is None or header is None:
-            raise SourceError(f"{self.folder.path}: the best chain leads back further than the known headers")
+            raise SourceError(f"{self.folder.path}: the best chain goes back beyond the known headers")
         self._fork = header.height
         self._chain = self._tree.chain(best, self._fork)
         self._records = UndoRecords(self.folder, self._tree, self._chain)

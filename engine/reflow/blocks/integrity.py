@@ -69,7 +69,7 @@ def check_end(folder: BlocksFolder, chain: Sequence[Header], at: Header, undo: U
     above = islice(chain, at.height - chain[0].height + 1, None)
     later = next((header for header in above if undo.find(header) is not None), None)
     if later is not None:
-        raise BadBlockError(f"{path}: {lacking} are missing, but block {later.height} has some")
+        raise BadBlockError(f"{path}: {lacking} are missing, although block {later.height} has some")
     waiting = chain[-1].height - at.height + 1
     return f"{folder.path}: the node has not connected the last {waiting} blocks yet (height {at.height} on)"
 

@@ -91,7 +91,7 @@ class RpcSource:
             self._tip_height = common = tip_height
         if common + 1 < self._prune_height and common < self._tip_height:
             raise SourceError(
-                f"{self._where}: pruned node: the first block that it has is {self._prune_height}, "
+                f"{self._where}: pruned node: its first block is {self._prune_height}, "
                 f"expected blocks from height {common + 1} on"
             )
         self._last_hash = (hash_at(common) or b"").hex()
@@ -245,7 +245,7 @@ class _Proxy(AuthServiceProxy):  # type: ignore[misc]
         if isinstance(response, dict):  # a whole batch was refused
             raise JSONRPCException(response.get("error") or {"code": -343, "message": "no answer to a batch"})
         if not (isinstance(response, list) and all(isinstance(answer, dict) for answer in response)):
-            raise ValueError("the answer to a batch is no list of answers")
+            raise ValueError("the answer to a batch is not a list of answers")
         for answer in response:
             answer.setdefault("error", None)
         return response

@@ -26,12 +26,12 @@ def complain(text: str) -> None:
     print("reflow:", " ".join(text.split()), file=sys.stderr)
 
 
-def say_json(result: dict[str, Any]) -> None:
+def print_json(result: dict[str, Any]) -> None:
     """The result as one JSON object on stdout; what JSON has no form for (days, paths, decimals) as text."""
     print(json.dumps(result, default=str, ensure_ascii=False))
 
 
-def say_table(
+def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None, left: int = 1
 ) -> None:
     """A table on stdout; every column but the first, or the `left` first, is flush right, as numbers are read."""

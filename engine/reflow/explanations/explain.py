@@ -162,7 +162,7 @@ def _metric(metric_id: str, exchanges: Sequence[str]) -> Metric:
     if not metric.adds:
         parts = _made_of(metric, metrics)
         hint = f"it is made of {', '.join(parts)}" if parts else f"{metric.definition} {_explainable()}"
-        raise MetricError(f"{metric_id} is no sum over one day's transactions or blocks; {hint}")
+        raise MetricError(f"{metric_id} is not a sum over one day's transactions or blocks; {hint}")
     return metric
 
 

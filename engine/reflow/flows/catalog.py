@@ -620,7 +620,7 @@ def chosen_exchanges(
     if unknown := sorted(codes - set(labelled)):
         few = ", ".join(sorted(labelled)[:12]) + (", …" if len(labelled) > 12 else "")
         raise MetricError(
-            f"no label of exchange {unknown[0]}, expected one of {few or 'none'}, or {ALL_WORD}"
+            f"no label for exchange {unknown[0]}, expected one of {few or 'none'}, or {ALL_WORD}"
         )
     return sorted(codes)
 

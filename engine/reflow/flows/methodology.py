@@ -87,7 +87,7 @@ def read_all(sources: Sequence[str]) -> dict[str, Methodology]:
     for source in sources:
         name = source if source in PRESETS else Path(source).stem
         if name in found:
-            raise MethodologyError(f"{source}: a second methodology called {name}, expected different names")
+            raise MethodologyError(f"{source}: another methodology is called {name} too; names must differ")
         found[name] = Methodology.read(source)
     return found
 

@@ -76,7 +76,7 @@ def _price(file: Path, where: str, text: str) -> Decimal:
         raise PriceError(f"{file}, {where}: PriceUSD {text!r}, expected a number")
     price = Decimal(text)
     if price < 0:
-        raise PriceError(f"{file}, {where}: PriceUSD {text}, expected no negative price")
+        raise PriceError(f"{file}, {where}: PriceUSD {text}, expected zero or more")
     return price
 
 

@@ -296,7 +296,7 @@ def _identify(con: duckdb.DuckDBPyConnection, file: Path | None) -> Network:
     if version < SCHEMA_VERSION:
         raise LedgerError(
             f"{file}: ledger has schema {version}, this reflow needs {SCHEMA_VERSION}, "
-            "whose accounts are defined anew: delete it and run `reflow ingest` again"
+            "which defines accounts differently: delete it and run `reflow ingest` again"
         )
     if meta.get("network") not in NETWORKS:
         raise LedgerError(

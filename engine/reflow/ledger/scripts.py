@@ -102,7 +102,7 @@ def _open(ledger: Ledger, origin: Origin) -> Lookup:
 def _remembered(ledger: Ledger) -> Path:
     rows = ledger.con.execute("SELECT path FROM source.folder").fetchall()
     if not rows:
-        raise SourceError("the ledger remembers no folder of blocks: it came over RPC")
+        raise SourceError("the ledger was read over RPC, so it knows no folder of blocks")
     return Path(rows[0][0])
 
 

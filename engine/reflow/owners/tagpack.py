@@ -33,12 +33,12 @@ def read_tagpack(path: Path, text: str, network: Network) -> Iterator[Label | La
         yield _yaml_error(path, error)
         return
     if not isinstance(root, yaml.MappingNode):
-        yield LabelError(f"{path}: no TagPack: expected a mapping with a list of tags")
+        yield LabelError(f"{path}: not a TagPack: expected a mapping with a list of tags")
         return
     header = _scalars(root)
     tags = next((value for key, value in root.value if key.value == "tags"), None)
     if not isinstance(tags, yaml.SequenceNode):
-        yield LabelError(f"{path}: no TagPack: expected a list of tags under the key 'tags'")
+        yield LabelError(f"{path}: not a TagPack: expected a list of tags under the key 'tags'")
         return
     for tag in tags.value:
         label = _read_tag(f"{path}:{tag.start_mark.line + 1}", header, tag, network)

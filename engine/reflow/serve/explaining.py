@@ -44,7 +44,11 @@ class Explainer:
     def respond(self, call: Call) -> Answer:
         """The cell with its parts. Raises Problem: 400, 501 without sources, 503 while the ledger is locked."""
         if self._sources is None:
-            raise Problem(501, "not_implemented", "Started without --ledger and --labels, it cannot explain.")
+            raise Problem(
+                501,
+                "not_implemented",
+                "The server was started without --ledger and --labels, so it cannot explain.",
+            )
         metric = call.values["metric"]
         if call.snapshot.run is None:
             raise not_supported("methodology", call.snapshot.name)

@@ -152,7 +152,7 @@ class Site:
         if endpoint is not self.explain:
             return self._threads
         if self._one_thread.statistics().tasks_waiting >= _WAITING:
-            raise Problem(503, "service_unavailable", "Too many cells are being explained; ask again later.")
+            raise Problem(503, "service_unavailable", "Too many values are being explained; try again later.")
         return self._one_thread
 
     def _make(self, endpoint: Endpoint, asked: Asked, named: str | None) -> _Made:
