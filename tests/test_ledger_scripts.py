@@ -136,7 +136,7 @@ def test_a_ledger_that_came_over_rpc_says_so(home: Path, tmp_path: Path) -> None
     shutil.copy(home / "ledger", tmp_path / "ledger")
     with Ledger.open(tmp_path / "ledger") as ledger:
         ledger.con.execute("DELETE FROM source.folder")
-    assert "it came over RPC" in str(look(tmp_path)[1])
+    assert "the ledger was read over RPC" in str(look(tmp_path)[1])
 
 
 class FakeNode:

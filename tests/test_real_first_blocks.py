@@ -254,7 +254,7 @@ def test_a_label_on_an_address_covers_what_is_paid_to_its_key(
     assert lines[1].split()[:3] == ["from", "50", KEY_ADDRESS]
     assert "its key directly" not in lines[1]
     [change] = [line for line in lines[2:] if KEY_ADDRESS in line]
-    assert f"49.99  {KEY_ADDRESS} (its key directly)" in change
+    assert f"49.99  {KEY_ADDRESS} (paid to its key directly)" in change
     assert f"value         {ours['FlowOutBNBNtv']}" in done.stdout
 
 
@@ -297,7 +297,9 @@ def test_few_columns_when_few_are_wanted(
     assert columns is None or len(names) == columns
     told = json.loads((tmp_path / "run.json").read_text())
     assert len(told["exchanges_left_out"]) == left_out
-    assert ("exchanges that the vendor does not have; --exchanges all" in done.stdout) == bool(left_out)
+    assert ("exchanges that the vendor does not have; to add them: --exchanges all" in done.stdout) == bool(
+        left_out
+    )
     if "--exchanges" in options:
         assert codes == ({"BNB", "Bitkub"} if "BNB,Bitkub" in options else set(told["exchanges"]))
 

@@ -229,4 +229,4 @@ def test_a_missing_library_is_named(tmp_path: Path) -> None:
     )
     done = run("serve", tmp_path, PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[1] / 'engine'}")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "reflow: no uvicorn here, install it with: pip install 'reflow[serve]'\n"
+    assert done.stderr == "reflow: uvicorn is not installed; install it with: pip install 'reflow[serve]'\n"
