@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from reflow.ledger import day_kernels
-from reflow.ledger.day_kernels import Slots
+from reflow.ledger.day_kernels import Rows, Slots, Sums
 from reflow.ledger.days import Longs, Range
 from reflow.store.store import Store
 
@@ -147,46 +147,40 @@ def read_range(store: Store, part: Range, day_count: int, accounts: Accounts = E
     if accounts.part > 0:
         paying &= accounts.of(credits_.account)
         spending = accounts.of(debits.account)
-        debits = _Side(*(column[spending] for column in debits))
-    gains = _Side(*(column[paying] for column in credits_))
+        debits = Rows(*(column[spending] for column in debits))
+    gains = Rows(*(column[paying] for column in credits_))
     fees, transfers = _payments(debits, gains)
-    cut = [_by_day(part, tx) for tx in (debits.tx, gains.tx, fees[0], transfers[0])]
+    cut = [_by_day(part, tx) for tx in (debits.tx, gains.tx, fees.tx, transfers.tx)]
     return [
         _day(
             int(day),
-            _Side(*(column[cut[0](day)] for column in debits)),
-            _Side(*(column[cut[1](day)] for column in gains)),
-            fees[1][cut[2](day)],
-            transfers[1][cut[3](day)],
+            Rows(*(column[cut[0](day)] for column in debits)),
+            Rows(*(column[cut[1](day)] for column in gains)),
+            fees.value[cut[2](day)],
+            transfers.value[cut[3](day)],
         )
         for day in np.unique(part.days)
         if day < day_count
     ]
 
 
-class _Side(NamedTuple):
-    """Debits, or credits, in chain order."""
-
-    tx: Longs
-    account: Longs
-    value: Longs
-
-
-def _in_chain_order(table: pa.Table) -> _Side:
-    side = _Side(*(table.column(name).to_numpy() for name in ("tx", "account", "value")))
+def _in_chain_order(table: pa.Table) -> Rows:
+    side = Rows(*(table.column(name).to_numpy() for name in ("tx", "account", "value")))
     if bool(np.all(side.tx[1:] >= side.tx[:-1])):
         return side
     # An ingest writes rows in chain order, and nothing depends on it.
     order = np.argsort(side.tx)
-    return _Side(*(column[order] for column in side))
+    return Rows(*(column[order] for column in side))
 
 
-def _payments(debits: _Side, gains: _Side) -> tuple[tuple[Longs, Longs], tuple[Longs, Longs]]:
-    """Tx and sat of each fee, and of each transfer."""
-    fee_tx, fee = np.empty((2, len(debits.tx)), np.int64)
-    transfer_tx, transfer = np.empty((2, len(gains.tx)), np.int64)
-    fees, transfers = day_kernels.pay(*debits, *gains, fee_tx, fee, transfer_tx, transfer)
-    return (fee_tx[:fees], fee[:fees]), (transfer_tx[:transfers], transfer[:transfers])
+def _payments(debits: Rows, gains: Rows) -> tuple[Sums, Sums]:
+    """Each fee, and each transfer."""
+    fees, transfers = (Sums(*np.empty((2, len(side.tx)), np.int64)) for side in (debits, gains))
+    fee_count, transfer_count = day_kernels.pay(debits, gains, fees, transfers)
+    return (
+        Sums(*(column[:fee_count] for column in fees)),
+        Sums(*(column[:transfer_count] for column in transfers)),
+    )
 
 
 def _by_day(part: Range, tx: Longs) -> Callable[[int], slice | NDArray[np.intp]]:
@@ -197,7 +191,7 @@ def _by_day(part: Range, tx: Longs) -> Callable[[int], slice | NDArray[np.intp]]
     return lambda day: np.flatnonzero(days == day)
 
 
-def _day(day: int, debits: _Side, gains: _Side, fees: Longs, transfers: Longs) -> DayChanges:
+def _day(day: int, debits: Rows, gains: Rows, fees: Longs, transfers: Longs) -> DayChanges:
     accounts = np.concatenate([debits.account, gains.account])
     signed = np.concatenate([-debits.value, gains.value])
     found, changes = np.empty((2, len(accounts)), np.int64)

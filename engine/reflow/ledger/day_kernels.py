@@ -23,50 +23,56 @@ class Slots(NamedTuple):
     """Sat; below 0 only in a ledger that lacks what its inputs spend."""
 
 
+class Rows(NamedTuple):
+    """Debits, or credits, in chain order."""
+
+    tx: Longs
+    account: Longs
+    value: Longs
+    """Sat."""
+
+
+class Sums(NamedTuple):
+    """Amounts of transactions."""
+
+    tx: Longs
+    value: Longs
+    """Sat."""
+
+
 @njit(nogil=True, cache=True)
-def pay(
-    debit_tx: Longs,
-    debit_account: Longs,
-    debit_value: Longs,
-    credit_tx: Longs,
-    credit_account: Longs,
-    credit_value: Longs,
-    fee_tx: Longs,
-    fee: Longs,
-    transfer_tx: Longs,
-    transfer: Longs,
-) -> Any:
+def pay(debits: Rows, gains: Rows, fees: Sums, transfers: Sums) -> Any:
     """Fees and transfers of the transactions that have inputs; gives how many there are of each.
 
-    Rows of both sides are in chain order. A transfer is a positive output whose account is not among the inputs' of its
+    `gains` are credits above 0. A transfer is a positive output whose account is not among the inputs' of its
     transaction (methodology 6, TxTfrCnt).
     """
-    fees = transfers = np.int64(0)
+    fee_count = transfer_count = np.int64(0)
     first, output = 0, 0
-    while first < len(debit_tx):
-        tx = debit_tx[first]
-        last, paid = first, np.int64(0)
-        while last < len(debit_tx) and debit_tx[last] == tx:
-            paid += debit_value[last]
+    while first < len(debits.tx):
+        tx = debits.tx[first]
+        last, left = first, np.int64(0)
+        while last < len(debits.tx) and debits.tx[last] == tx:
+            left += debits.value[last]
             last += 1
-        while output < len(credit_tx) and credit_tx[output] < tx:
+        while output < len(gains.tx) and gains.tx[output] < tx:
             output += 1
         end = output
-        while end < len(credit_tx) and credit_tx[end] == tx:
+        while end < len(gains.tx) and gains.tx[end] == tx:
             end += 1
-        inputs = debit_account[first:last]
+        inputs = debits.account[first:last]
         many = len(inputs) * (end - output) > _MANY
         if many:
             inputs = np.sort(inputs)
         for k in range(output, end):
-            paid -= credit_value[k]
-            if credit_value[k] > 0 and not _has(inputs, credit_account[k], many):
-                transfer_tx[transfers], transfer[transfers] = tx, credit_value[k]
-                transfers += 1
-        fee_tx[fees], fee[fees] = tx, paid
-        fees += 1
+            left -= gains.value[k]
+            if not _has(inputs, gains.account[k], many):
+                transfers.tx[transfer_count], transfers.value[transfer_count] = tx, gains.value[k]
+                transfer_count += 1
+        fees.tx[fee_count], fees.value[fee_count] = tx, left
+        fee_count += 1
         first, output = last, end
-    return fees, transfers
+    return fee_count, transfer_count
 
 
 @njit(nogil=True, cache=True)
