@@ -20,7 +20,7 @@ import reflow.ledger.kept_days as kept_days
 from reflow.clock import CLOCKS, Clock
 from reflow.ledger.day_figures import Accounts, FullError, Holdings
 from reflow.ledger.days import read_blocks
-from reflow.ledger.keep import keep_clocks
+from reflow.ledger.ingest import keep_clocks
 from reflow.ledger.kept_days import KEPT, check_days, keep_days, kept_clocks, read_figures
 from reflow.ledger.ledger import Ledger
 from reflow.ledger.rows import LedgerRows

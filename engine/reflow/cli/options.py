@@ -200,7 +200,7 @@ def keep_days(
     path: Path, clocks: "Sequence[Clock]", memory: str | None, threads: int | None, quiet: bool
 ) -> None:
     """Compute what the ledger keeps of its days by these clocks, unless it is kept already."""
-    from reflow.ledger.keep import keep_clocks
+    from reflow.ledger.ingest import keep_clocks
 
     with console.stage_progress(quiet=quiet) as progress:
         keep_clocks(path, clocks, memory=memory, threads=threads, progress=progress)

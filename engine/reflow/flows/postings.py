@@ -27,7 +27,7 @@ from reflow.flows.kernels import (
 from reflow.flows.members import Members, MembersOf
 from reflow.flows.methodology import Methodology
 from reflow.ledger.days import Range
-from reflow.owners.miners import MiningRule
+from reflow.owners.owners import MiningRule
 from reflow.store.store import Store
 
 

@@ -27,8 +27,7 @@ from reflow.flows.postings import (
 )
 from reflow.flows.values import Series
 from reflow.ledger.days import RANGE_BYTES, Blocks, Range, whole_day_ranges
-from reflow.owners.miners import MiningRule
-from reflow.owners.owners import Owners
+from reflow.owners.owners import MiningRule, Owners
 from reflow.progress import Progress, silent
 from reflow.store.relations import EXCHANGE_SUM, SHARED_SUM, TRANSACTION_SUM
 from reflow.store.store import Store

@@ -5,7 +5,7 @@ ledger in chain order whatever order they are decoded in, so the rows never depe
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime
@@ -16,13 +16,14 @@ import duckdb
 
 from reflow.blocks.decode import DecodedBatch, decode
 from reflow.blocks.source import BlockSource, RawBatch
-from reflow.clock import CLOCKS
+from reflow.clock import CLOCKS, Clock
 from reflow.errors import LedgerError, ReflowError
 from reflow.ledger.kept_days import keep_days, kept_clocks
 from reflow.ledger.ledger import Ledger, Tip, memory_bytes, raise_if_storage_failed
 from reflow.ledger.rows import Assembler, LedgerRows, concat
 from reflow.ledger.scan_state import load_scan, save_scan
 from reflow.network import Network
+from reflow.progress import Progress, silent
 from reflow.store.budget import database_bytes
 from reflow.store.parallel import in_order
 
@@ -301,3 +302,27 @@ def _discard_empty(path: Path, network: Network) -> None:
     if empty:
         path.unlink()
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+
+def keep_clocks(
+    path: Path,
+    clocks: Iterable[Clock],
+    *,
+    memory: str | None = None,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> None:
+    """Keep the days under those of `clocks` that the ledger does not keep yet; an ingest goes on with them.
+
+    A ledger that cannot be written to (open elsewhere, no right to) is left as it is: whoever needs the figures
+    computes them, every time.
+    """
+    try:
+        with Ledger.open(path, read_only=True) as ledger:
+            missing = [clock for clock in dict.fromkeys(clocks) if clock not in kept_clocks(ledger.con)]
+        if missing:
+            with Ledger.open(path, memory=memory, threads=threads) as ledger:
+                for clock in missing:
+                    keep_days(ledger.con, clock, progress=progress)
+    except LedgerError:
+        return

@@ -15,6 +15,7 @@ from reflow.network import MAIN, Network
 from reflow.owners.label import EXCHANGE, Label, exchange_names
 from reflow.owners.label_csv import read_csv
 from reflow.script import account_of
+from reflow.store.relations import LABEL_ACCOUNT
 from reflow.store.resources import folder
 
 if TYPE_CHECKING:
@@ -131,9 +132,16 @@ def _shipped_only(files: Iterable["_File"]) -> frozenset[str]:
     return frozenset(exchanges[True] - exchanges[False])
 
 
-def _unseen(ledger: "Ledger", labels: Labels) -> dict[str, dict[str, list[str]]]:
-    from reflow.owners.unseen import unseen_labels
+def unseen_labels(ledger: "Ledger", labels: pl.DataFrame) -> pl.DataFrame:
+    """Of labels (account, address, entity, category) those that no output of the ledger pays, sorted by address."""
+    with ledger.store("compare with labels") as store:
+        store.keep(LABEL_ACCOUNT, labels.select("account").to_arrow())
+        unseen = [row["account"] for row in store.rows("unseen_labels")]
+    found = labels.filter(pl.col("account").is_in(pl.Series(unseen, dtype=pl.Int64).implode()))
+    return found.select("address", "entity", "category").sort("address")
 
+
+def _unseen(ledger: "Ledger", labels: Labels) -> dict[str, dict[str, list[str]]]:
     entities: dict[str, dict[str, list[str]]] = {}
     for address, entity, category in unseen_labels(ledger, labels.frame).iter_rows():
         entities.setdefault(category, {}).setdefault(entity, []).append(address)

@@ -18,8 +18,7 @@ from reflow.errors import LedgerError
 from reflow.files import write_csv, write_together
 from reflow.ledger.ledger import Ledger
 from reflow.owners.labels import Labels
-from reflow.owners.miners import MiningRule
-from reflow.owners.owners import find_owners
+from reflow.owners.owners import MiningRule, find_owners
 from reflow.owners.pool_files import ALL, UNKNOWN, PoolData
 from reflow.progress import Progress, silent
 from reflow.store.relations import MINER_ENTITY, PAID_POOL, PAYOUT_ADDRESS, POOL_ACCOUNT, TAGGED_POOL

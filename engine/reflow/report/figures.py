@@ -1,24 +1,39 @@
 """What each chart of the report shows: rows of exact text for tables and downloads, and the chart drawn from them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import polars as pl
 
-from reflow.flows.catalog import Metric, catalog
-from reflow.report.bins import binned, step_of
+from reflow.flows.catalog import EX, INCL, Metric, catalog
 from reflow.report.charts import Spec, heat_chart
-from reflow.report.theme import Palette
+from reflow.report.theme import CATEGORIES, Palette
 from reflow.results.frames import Frames
 
 Kind = Literal["stack", "cells", "bars"]
 Cell = str | int | None
+Step = Literal["1d", "1w", "1mo"]
+"""A day, a week from Monday, a month; as polars writes it."""
+
+_MOST_DAYS: Final = 120
+_MOST_WEEKS: Final = 900
+"""Days above which weeks are too narrow."""
 
 DIFFERENCE: Final = ("≤ 0.1 %", "≤ 1 %", "≤ 10 %", "≤ 50 %", "> 50 %")
 _DIFFERENCE_LIMITS: Final = (0.001, 0.01, 0.1, 0.5)
 COVERAGE: Final = ("99 to 101 %", "95 to 99 %", "80 to 95 %", "50 to 80 %", "< 50 %", "> 101 %")
 _MOST_ROWS: Final = 60
+
+FLOWS: Final = (
+    ("FlowMiner", "Out", 1, "Miners to exchanges, within one hop"),
+    ("FlowMiner", "In", 1, "Exchanges to miners, within one hop"),
+    ("FlowMiner", "Out", 0, "Miners to exchanges, 0 hops"),
+    ("FlowMiner", "In", 0, "Exchanges to miners, 0 hops"),
+    ("Flow", "In", None, "Into exchanges"),
+    ("Flow", "Out", None, "Out of exchanges"),
+)
+"""Family, direction, hop and title of each chart, in the order in which they are offered."""
 
 
 class Figure(NamedTuple):
@@ -59,6 +74,49 @@ def metrics_of(frames: Frames) -> list[Metric]:
     """The metrics of the run that the catalogue knows, in its order."""
     there = set(frames.metrics["metric"].unique())
     return [metric for metric in catalog(frames.run.get("exchanges", {})) if metric.id in there]
+
+
+def step_of(first: date, last: date) -> Step:
+    """The step that suits a chart of these days; page.js has the same rule for what it shows."""
+    days = (last - first).days + 1
+    return "1d" if days <= _MOST_DAYS else "1w" if days <= _MOST_WEEKS else "1mo"
+
+
+def binned(frame: pl.DataFrame, step: Step) -> pl.DataFrame:
+    """With `t` and `t2` (Date), the first day of each row's bin and of the next one, in place of `time`."""
+    start = pl.col("time").dt.truncate(step)
+    return frame.with_columns(t=start, t2=start.dt.offset_by(step)).drop("time")
+
+
+def stacks(metrics: Iterable[Metric]) -> list[dict[str, Any]]:
+    """The charts that these metrics allow: `title`, and `members`, exchange code to metric id, in native units."""
+    known = [metric for metric in metrics if metric.unit == "native" and metric.entity not in ("", EX, INCL)]
+    found = [
+        {
+            "title": title,
+            "members": {
+                metric.entity: metric.id
+                for metric in sorted(known)
+                if (metric.family, metric.direction, metric.hop) == (family, direction, hop)
+            },
+        }
+        for family, direction, hop, title in FLOWS
+    ]
+    return [stack for stack in found if stack["members"]]
+
+
+def strongest(frames: Frames) -> list[str]:
+    """The exchanges with the largest flows in all, largest first: they have a colour of their own in every chart."""
+    entities = {id_: code for stack in stacks(metrics_of(frames)) for code, id_ in stack["members"].items()}
+    sums = (
+        frames.metrics.filter(pl.col("metric").is_in(list(entities)))
+        .group_by("metric")
+        .agg(pl.col("value").sum())
+    )
+    totals = dict.fromkeys(entities.values(), 0)
+    for metric, total in sums.iter_rows():
+        totals[entities[metric]] += total or 0
+    return sorted(totals, key=lambda code: (-totals[code], code))[:CATEGORIES]
 
 
 def where_they_differ(frames: Frames) -> Figure | None:

@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,11 +18,9 @@ from reflow import __version__
 from reflow.flows.catalog import Metric
 from reflow.report.charts import difference_chart, metric_chart, stack_chart
 from reflow.report.evidence import Evidence
-from reflow.report.figures import Figure, metrics_of, milliseconds
-from reflow.report.gallery import all_figures
-from reflow.report.pack import pack, series
+from reflow.report.figures import Figure, metrics_of, milliseconds, stacks, strongest
+from reflow.report.pictures import all_figures
 from reflow.report.sections import LAYERS, compared, inputs, matrix, number, shortly, spaced, worst_days
-from reflow.report.stacks import stacks, strongest
 from reflow.report.sweep import sweep_tables
 from reflow.report.theme import PAGE, config
 from reflow.report.verdict import verdict
@@ -192,3 +192,34 @@ def _sections(content: dict[str, Any]) -> Iterable[tuple[str, str]]:
         ("inputs", "Inputs", True),
     )
     return ((id_, title) for id_, title, there in every if there)
+
+
+def text(column: str) -> pl.Expr:
+    """A column of decimals, or of such text, as plain decimals without zeros at the end."""
+    plain = pl.col(column).cast(pl.String)
+    whole = plain.str.strip_chars_end("0").str.strip_chars_end(".")
+    return pl.when(plain.str.contains(".", literal=True)).then(whole).otherwise(plain).alias(column)
+
+
+def series(frames: Frames) -> pl.DataFrame:
+    """metric, time, ours, vendor as text, exact, by metric and day; null is no value, or a day that the vendor lacks.
+
+    `exact`: whether both are equal as far as the vendor's has digits.
+    """
+    ours = frames.metrics.select("metric", "time", text("value").alias("ours"))
+    if frames.differences is None:
+        return ours.with_columns(vendor=pl.lit(None, pl.String), exact=pl.lit(None, pl.Boolean))
+    vendor = frames.differences.select("metric", "time", text("vendor"), "exact")
+    return ours.join(vendor, on=["metric", "time"], how="left", maintain_order="left")
+
+
+def pack(one: pl.DataFrame) -> str:
+    """The series of one metric: `OURS`, `OURS,VENDOR` where the vendor has a value, `OURS,=` where it is the same.
+
+    `OURS,~VENDOR`: the vendor's is ours with fewer digits, so that there is no difference.
+    """
+    ours, vendor = pl.col("ours").fill_null(""), pl.col("vendor")
+    rounded = pl.when("exact").then(",~" + vendor).otherwise("," + vendor)
+    same = pl.when(vendor == ours).then(pl.lit(",=")).otherwise(rounded)
+    lines = one.select((ours + same.fill_null("")).alias("line"))["line"]
+    return base64.b64encode(zlib.compress("\n".join(lines).encode(), 9)).decode()

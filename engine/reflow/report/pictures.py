@@ -10,20 +10,34 @@ import polars as pl
 import vl_convert
 
 from reflow.files import write_together
+from reflow.owners.pools import PoolReport, shown
 from reflow.progress import Progress, silent
-from reflow.report.bins import binned, step_of
 from reflow.report.charts import Spec, difference_chart, metric_chart, stack_chart
 from reflow.report.evidence import Evidence
-from reflow.report.figures import metrics_of, milliseconds
-from reflow.report.gallery import all_figures
-from reflow.report.stacks import stacks, strongest
-from reflow.report.theme import OTHERS, PAPER, config
+from reflow.report.figures import (
+    Cell,
+    Figure,
+    binned,
+    label_coverage,
+    metrics_of,
+    milliseconds,
+    stacks,
+    step_of,
+    strongest,
+    where_they_differ,
+)
+from reflow.report.sweep import ranking
+from reflow.report.theme import CATEGORIES, OTHERS, PAPER, config
 from reflow.results.frames import Frames
 
 _FONT: Final = "Liberation Sans"
 """Comes with vl-convert, so pictures do not depend on the fonts of a machine."""
 _WIDTH: Final = 720
 _SCALE: Final = 2
+
+_NOTE: Final = (
+    "Share of the blocks of each pool, told by payout addresses and coinbase tags; numbers are blocks."
+)
 
 Rows = list[dict[str, Any]]
 
@@ -73,6 +87,40 @@ def pictures(frames: Frames, evidence: Evidence) -> Iterator[Picture]:
     yield from _metrics(frames)
 
 
+def all_figures(frames: Frames, evidence: Evidence) -> list[Figure]:
+    """Those that there are data for."""
+    pools = pool_shares(evidence.pools) if evidence.pools is not None else None
+    every = (where_they_differ(frames), label_coverage(frames), pools, ranking(frames))
+    return [figure for figure in every if figure is not None]
+
+
+def pool_shares(report: PoolReport) -> Figure | None:
+    """Blocks of each pool over time."""
+    if report.first_day is None or report.last_day is None:
+        return None
+    days = pl.DataFrame(
+        {"time": [one.day for one in report.days], "entity": [shown(one.entity) for one in report.days]}
+    )
+    blocks = days.with_columns(blocks=pl.Series([one.blocks for one in report.days], dtype=pl.Int64))
+    table = binned(blocks, step_of(report.first_day, report.last_day))
+    sums = table.group_by("t", "t2", "entity").agg(pl.col("blocks").sum()).sort("t", "entity")
+    rows: list[list[Cell]] = [
+        [str(t), str(t2), entity, str(number)] for t, t2, entity, number in sums.iter_rows()
+    ]
+    top = [total.entity for total in report.totals if total.blocks and total.entity is not None][:CATEGORIES]
+    columns = {"t": "from", "t2": "before", "entity": "pool", "told": "blocks"}
+    return Figure(
+        "pools",
+        "Pools",
+        _NOTE,
+        "stack",
+        columns,
+        rows,
+        lambda palette: stack_chart(palette, top, share=True),
+        top,
+    )
+
+
 def specification(picture: Picture) -> Spec:
     """The chart as one Vega-Lite specification with its data and its looks."""
     datasets = {f"rows{number}": rows for number, (_, rows) in enumerate(picture.parts)}
@@ -97,8 +145,8 @@ def _stacks(frames: Frames) -> Iterator[Picture]:
         codes = {id_: code for code, id_ in stack["members"].items()}
         flows = frames.metrics.filter(pl.col("metric").is_in(list(codes)), pl.col("value").is_not_null())
         entity = pl.col("metric").replace_strict(codes, return_dtype=pl.String)
-        shown = pl.when(entity.is_in(top)).then(entity).otherwise(pl.lit(OTHERS)).alias("entity")
-        sums = binned(flows, step).group_by("t", "t2", shown).agg(pl.col("value").sum()).sort("t", "entity")
+        drawn = pl.when(entity.is_in(top)).then(entity).otherwise(pl.lit(OTHERS)).alias("entity")
+        sums = binned(flows, step).group_by("t", "t2", drawn).agg(pl.col("value").sum()).sort("t", "entity")
         rows = [_stacked(row, top) for row in sums.iter_rows(named=True)]
         name = "by-exchange-" + stack["title"].lower().replace(",", "").replace(" ", "-")
         yield Picture(name, stack["title"], "Ours, native units", [(stack_chart(PAPER, top), rows)])
