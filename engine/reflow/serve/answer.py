@@ -1,14 +1,17 @@
-"""What a request is answered with: status, media type, further headers, and a body that is made piece by piece."""
+"""What a request is answered with: a status, a media type, headers and a body made piece by piece; or a problem.
+
+A problem is told in the vendor's form: a status, a type for programs, a message for people.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from reflow.serve.problem import Problem
-
 JSON: Final = "application/json"  # without a charset: the vendor's client compares the whole text
 NDJSON: Final = "application/x-ndjson"
 CSV: Final = "text/csv"
+_ECHOED: Final = 100
+"""Letters of a bad value that a message repeats at most."""
 
 
 class Answer(NamedTuple):
@@ -18,6 +21,38 @@ class Answer(NamedTuple):
     body: Iterable[bytes]
     headers: Mapping[str, str] = {}
     status: int = 200
+
+
+class Problem(Exception):  # noqa: N818  # it is an answer, not a fault of the server
+    """A request that cannot be answered as asked; becomes `{"error": {"type": ..., "message": ...}}`."""
+
+    def __init__(self, status: int, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.kind, self.message = status, kind, message
+
+    def body(self) -> dict[str, dict[str, str]]:
+        """The error object as the vendor has it."""
+        return {"error": {"type": self.kind, "message": self.message}}
+
+
+def bad_parameter(name: str, what: str) -> Problem:
+    """Status 400, naming the parameter."""
+    return Problem(400, "bad_parameter", f"Bad parameter '{_short(name)}'. {what}")
+
+
+def not_supported(name: str, value: str) -> Problem:
+    """Status 400 for a value that is none of the known ones, in the vendor's words."""
+    return bad_parameter(name, f"Value '{_short(value)}' is not supported.")
+
+
+def not_found(path: str) -> Problem:
+    """Status 404."""
+    return Problem(404, "not_found", f"There is nothing at '{_short(path)}'; see /openapi.json.")
+
+
+def _short(text: str) -> str:
+    printable = "".join(letter if letter.isprintable() else "?" for letter in text[:_ECHOED])
+    return printable + ("…" if len(text) > _ECHOED else "")
 
 
 def of_json(content: object, *, pretty: bool = False, status: int = 200) -> Answer:

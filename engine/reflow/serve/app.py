@@ -12,14 +12,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reflow.serve import catalogs, methodologies, page, timeseries
-from reflow.serve.answer import JSON, of_problem
-from reflow.serve.call import Endpoint
+from reflow.serve import catalogs, page, timeseries
+from reflow.serve.answer import JSON, Problem, not_found, of_problem
+from reflow.serve.endpoint import Endpoint
 from reflow.serve.explaining import Explainer
 from reflow.serve.library import Library
 from reflow.serve.openapi import document
-from reflow.serve.problem import Problem, not_found
-from reflow.serve.site import Site, key_of, plain
+from reflow.serve.respond import Responder, cache_key, plain
 
 LONGEST_URL: Final = 10_000
 """Letters of path and query at most, as the vendor has it."""
@@ -27,25 +26,25 @@ LONGEST_URL: Final = 10_000
 
 def make_app(library: Library, explainer: Explainer, key: str | None = None) -> ASGIApp:
     """The application that serves a library; with `key`, only those who know it see figures."""
-    site = Site(library, explainer, key)
-    endpoints = (timeseries.ENDPOINT, *catalogs.ENDPOINTS, site.explain, *methodologies.ENDPOINTS)
+    responder = Responder(library, explainer, key)
+    endpoints = (timeseries.ENDPOINT, *catalogs.ENDPOINTS, responder.explain, *catalogs.METHODOLOGIES)
     routes: list[BaseRoute] = []
     for endpoint in endpoints:
-        routes.append(Route(endpoint.path, _handler(site, endpoint)))
+        routes.append(Route(endpoint.path, _handler(responder, endpoint)))
         if endpoint.path.startswith("/v4/"):
-            routes.append(Route(f"/methodology/{{name}}{endpoint.path}", _handler(site, endpoint)))
+            routes.append(Route(f"/methodology/{{name}}{endpoint.path}", _handler(responder, endpoint)))
     told = document(endpoints, with_key=key is not None)
     for path, part in {"/openapi.json": page.Part(JSON, told), **page.parts()}.items():
         routes.append(Route(path, _fixed(part)))
     routes.append(Route(page.CHARTS, _charts()))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _failed, Exception: _broken})
     app.router.redirect_slashes = False
-    return _front(site, app)
+    return _front(responder, app)
 
 
-def _handler(site: Site, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+def _handler(responder: Responder, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
-        return await site.answer(endpoint, request)
+        return await responder.answer(endpoint, request)
 
     return handle
 
@@ -83,7 +82,7 @@ async def _broken(request: Request, error: Exception) -> Response:
     return plain(of_problem(Problem(500, "internal_server_error", "The server has a fault; see its log.")))
 
 
-def _front(site: Site, app: ASGIApp) -> ASGIApp:
+def _front(responder: Responder, app: ASGIApp) -> ASGIApp:
     """What comes before all else: URLs that are too long are refused, known answers sent as they are."""
     told = f"Expected at most {LONGEST_URL} letters of path and query."
     too_long = plain(of_problem(Problem(414, "uri_too_long", told)))
@@ -91,7 +90,7 @@ def _front(site: Site, app: ASGIApp) -> ASGIApp:
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         if len(scope["raw_path"]) + 1 + len(scope["query_string"]) > LONGEST_URL:
             return await too_long(scope, receive, send)
-        kept = site.kept(key_of(scope)) if scope["method"] == "GET" else None
+        kept = responder.kept(cache_key(scope)) if scope["method"] == "GET" else None
         if kept is None:
             return await app(scope, receive, send)
         await send({"type": "http.response.start", "status": 200, "headers": kept.headers})

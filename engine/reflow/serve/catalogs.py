@@ -1,13 +1,25 @@
-"""What there is to ask for: the catalogue of metrics, and reference data about each."""
+"""What there is to ask for: the catalogue of metrics, reference data about each, and the recomputations there are."""
 
 from typing import Any, Final
 
 from reflow.flows.catalog import ASSET, Metric, catalog
+from reflow.flows.methodology import PURPOSES
 from reflow.serve import parameters
 from reflow.serve.answer import Answer, of_json
-from reflow.serve.call import API_KEY, COMMON, METHODOLOGY, PAGING, PRETTY, Call, Endpoint, expand, of_items
-from reflow.serve.call import paging_from as from_
+from reflow.serve.endpoint import (
+    API_KEY,
+    COMMON,
+    METHODOLOGY,
+    PAGING,
+    PRETTY,
+    Call,
+    Endpoint,
+    expand,
+    of_items,
+)
+from reflow.serve.endpoint import paging_from as from_
 from reflow.serve.library import VENDOR
+from reflow.serve.snapshot import Snapshot
 from reflow.serve.timeseries import stamp
 
 _FAMILIES: Final = {
@@ -111,12 +123,39 @@ def _assets(call: Call) -> Answer:
     return of_items(call, [{"asset": ASSET, "full_name": "Bitcoin"}], "asset")
 
 
+def _methodologies(call: Call) -> Answer:
+    found = call.library.all().values()
+    return of_json({"data": [_recomputation(one) for one in found]}, pretty=call.values["pretty"])
+
+
+def _methodology(call: Call) -> Answer:
+    return of_json(
+        _recomputation(call.snapshot) | {"run": call.snapshot.run or {}}, pretty=call.values["pretty"]
+    )
+
+
+def _recomputation(snapshot: Snapshot) -> dict[str, Any]:
+    run = snapshot.run or {}
+    spans = [span for span in snapshot.spans.values() if span]
+    return {
+        "name": snapshot.name,
+        "id": snapshot.id,
+        "purpose": PURPOSES.get(snapshot.name, "" if run else "The vendor's own series."),
+        "parameters": {key: value for key, value in run.get("methodology", {}).items() if key != "name"},
+        "first_day": str(min(span.first for span in spans)) if spans else None,
+        "last_day": str(max(span.last for span in spans)) if spans else None,
+        "metrics": len(snapshot.spans),
+        "exchanges": sorted(run.get("exchanges", {})),
+    }
+
+
 _ASSETS = parameters.ids("assets", f"`{ASSET}`, or `*`.")
 _METRICS = parameters.ids("metrics", "Metric ids, perhaps with `*` at the end; all if left out.")
 _REVIEWABLE = parameters.boolean(
     "reviewable", None, "true leaves nothing: what is recomputed is not reviewed."
 )
 _FORMAT = parameters.choice("format", ("json", "json_stream"), "json", "json_stream is one object a line.")
+_ALONE: Final = (METHODOLOGY, API_KEY, PRETTY)
 _PAGED = (*PAGING, from_("start"), _FORMAT, *COMMON)
 
 ENDPOINTS: Final = (
@@ -147,11 +186,25 @@ ENDPOINTS: Final = (
     *(
         Endpoint(
             f"/v4/{path}/asset-metrics",
-            (_METRICS, _REVIEWABLE, METHODOLOGY, API_KEY, PRETTY),
+            (_METRICS, _REVIEWABLE, *_ALONE),
             _old_metrics,
             "Metrics that have values, in the vendor's older form",
             "OldCatalogItem",
         )
         for path in ("catalog", "catalog-all")
+    ),
+)
+
+METHODOLOGIES: Final = (
+    Endpoint(
+        "/methodology", _ALONE, _methodologies, "The recomputations there are", "Methodology", is_kept=False
+    ),
+    Endpoint(
+        "/methodology/{name}",
+        _ALONE,
+        _methodology,
+        "How one was computed, and from what",
+        "Methodology",
+        is_kept=False,
     ),
 )

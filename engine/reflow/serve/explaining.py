@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from reflow.errors import LedgerError, MetricError, ReflowError
 from reflow.flows.methodology import Methodology
 from reflow.serve import parameters
-from reflow.serve.answer import Answer, of_json
-from reflow.serve.call import COMMON, Call, Endpoint
-from reflow.serve.problem import Problem, bad_parameter, not_supported
+from reflow.serve.answer import Answer, Problem, bad_parameter, not_supported, of_json
+from reflow.serve.endpoint import COMMON, Call, Endpoint
 
 if TYPE_CHECKING:  # what reads a ledger takes a second to load; most servers need none
     from reflow.ledger.ledger import Ledger

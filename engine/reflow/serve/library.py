@@ -14,7 +14,7 @@ from reflow.errors import ReflowError, ResultsError
 from reflow.flows.methodology import REFERENCE
 from reflow.results.read import has_results, misfit, read_run, served_files
 from reflow.results.write import write_series
-from reflow.serve.problem import not_supported
+from reflow.serve.answer import not_supported
 from reflow.serve.snapshot import Snapshot
 from reflow.store.duckdb import DatabaseError
 from reflow.vendor.files import read_vendor

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import reflow
-from reflow.serve.call import Endpoint
+from reflow.serve.endpoint import Endpoint
 from reflow.serve.parameters import Parameter
 
 _TEXT: Final = {"type": "string"}

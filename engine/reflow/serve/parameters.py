@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from reflow.serve.moments import FORMATS, read_moment, read_zone
-from reflow.serve.problem import bad_parameter, not_supported
+from reflow.serve.answer import bad_parameter, not_supported
+from reflow.serve.paging import FORMATS, read_time_bound, read_zone
 
 Values = Mapping[str, Any]
 """Parameter name to its value, read; the default for one that was not given."""
@@ -108,7 +108,7 @@ def choice(name: str, allowed: Sequence[str], default: str | None, description: 
 
 def moment(name: str, description: str) -> Parameter:
     """A bound on time."""
-    return Parameter(name, read_moment, None, {"type": "string"}, f"{description} Formats: {FORMATS}.")
+    return Parameter(name, read_time_bound, None, {"type": "string"}, f"{description} Formats: {FORMATS}.")
 
 
 def zone(name: str, description: str) -> Parameter:

@@ -7,11 +7,9 @@ from typing import Any, Final
 
 from reflow.flows.catalog import ASSET
 from reflow.serve import parameters
-from reflow.serve.answer import CSV, JSON, NDJSON, Answer, page_of_rows
-from reflow.serve.call import COMMON, PAGING, Call, Endpoint, expand, paging_from
-from reflow.serve.moments import first_day, last_day
-from reflow.serve.paging import NAME, Token, cut, write_token
-from reflow.serve.problem import Problem, bad_parameter
+from reflow.serve.answer import CSV, JSON, NDJSON, Answer, Problem, bad_parameter, page_of_rows
+from reflow.serve.endpoint import COMMON, PAGING, Call, Endpoint, expand, paging_from
+from reflow.serve.paging import NAME, Token, cut, first_day, last_day, write_token
 
 CELLS: Final = 200_000
 """Values that are fetched at a time, about 10 MB as text, however long an answer is."""

@@ -1,10 +1,15 @@
-"""How a call becomes a response: the operator's key, threads, compression, bounds, what is kept for the next time."""
+"""How a call becomes a response: the operator's key, threads, compression, bounds, what is kept for the next time.
+
+Figures always come from the files through SQL; what is kept is the finished answer to a request, byte for byte, and
+only for as long as the recomputation it was read from is current.
+"""
 
 import asyncio
 import gzip
 import hmac
 import re
 import zlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import lru_cache, partial
@@ -17,13 +22,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Scope
 
-from reflow.serve.answer import Answer, of_problem
-from reflow.serve.cache import LARGEST, Cache, Kept
-from reflow.serve.call import Call, Endpoint, begin
+from reflow.serve.answer import Answer, Problem, of_problem
+from reflow.serve.endpoint import Call, Endpoint, begin
 from reflow.serve.explaining import Explainer
 from reflow.serve.library import Library
 from reflow.serve.paging import NAME, Asked
-from reflow.serve.problem import Problem
 
 _AT_A_TIME: Final = 4
 """Answers that are made at the same time; others wait, and none of those waiting takes memory."""
@@ -33,16 +36,62 @@ _PIECE: Final = 1 << 18
 """Bytes of a long answer that are made before they are sent on."""
 _WORTH: Final = 500
 """Bytes below which nothing is compressed."""
+_MOST_BYTES: Final = 64 << 20
+"""Of all kept answers together."""
+_LARGEST: Final = 1 << 20
+"""Of one kept answer; longer ones are streamed and not kept."""
 _GZIP: Final = re.compile(r"\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*$).*)?", re.IGNORECASE)
 
 
-class Key(NamedTuple):
+class CacheKey(NamedTuple):
     """All that the bytes of an answer depend on, besides the files."""
 
     path: bytes
     query: bytes
     host: bytes
     compress: bool
+
+
+class Kept(NamedTuple):
+    """An answer as it was sent."""
+
+    methodology: str | None
+    """As it was asked for; None for the default one."""
+    name: str
+    """Of the recomputation it was read from."""
+    id: str
+    """Of that recomputation."""
+    headers: list[tuple[bytes, bytes]]
+    """As ASGI has them."""
+    body: bytes
+
+
+class Cache:
+    """The answers used last; for one thread."""
+
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self._most, self._size = most_bytes, 0
+        self._kept: OrderedDict[CacheKey, Kept] = OrderedDict()
+
+    def get(self, key: CacheKey) -> Kept | None:
+        """What was kept under the key."""
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+        return found
+
+    def put(self, key: CacheKey, kept: Kept) -> None:
+        """Keep an answer, and drop those that were not used for longest."""
+        self.drop(key)
+        self._kept[key] = kept
+        self._size += len(kept.body)
+        while self._size > self._most:
+            self.drop(next(iter(self._kept)))
+
+    def drop(self, key: CacheKey) -> None:
+        """Forget an answer."""
+        gone = self._kept.pop(key, None)
+        self._size -= len(gone.body) if gone else 0
 
 
 class _Made(NamedTuple):
@@ -56,7 +105,7 @@ class _Made(NamedTuple):
     """What comes after it, if the answer is long."""
 
 
-def key_of(scope: Scope) -> Key:
+def cache_key(scope: Scope) -> CacheKey:
     """Under what an answer is kept."""
     host = accepted = b""
     for name, value in scope["headers"]:
@@ -64,7 +113,7 @@ def key_of(scope: Scope) -> Key:
             host = value
         elif name == b"accept-encoding":
             accepted = value
-    return Key(scope["raw_path"], scope["query_string"], host, _takes_gzip(accepted))
+    return CacheKey(scope["raw_path"], scope["query_string"], host, _takes_gzip(accepted))
 
 
 @lru_cache(256)
@@ -72,17 +121,17 @@ def _takes_gzip(accepted: bytes) -> bool:
     return any(_GZIP.fullmatch(part) for part in accepted.decode("latin-1").split(","))
 
 
-class Site:
+class Responder:
     """What requests share, and how they are answered."""
 
-    def __init__(self, library: Library, explainer: Explainer, key: str | None) -> None:
-        self._library, self._key = library, key.encode() if key else None
+    def __init__(self, library: Library, explainer: Explainer, api_key: str | None) -> None:
+        self._library, self._api_key = library, api_key.encode() if api_key else None
         self._cache = Cache()
-        self._turns: dict[Key, asyncio.Lock] = {}
+        self._turns: dict[CacheKey, asyncio.Lock] = {}
         self._threads, self._one_thread = CapacityLimiter(_AT_A_TIME), CapacityLimiter(1)
         self.explain = explainer.endpoint()
 
-    def kept(self, key: Key) -> Kept | None:
+    def kept(self, key: CacheKey) -> Kept | None:
         """The answer to the same request from before, if the files are the same; its query had the operator's key."""
         kept = self._cache.get(key)
         if kept is None or not self._library.is_current(kept.methodology, kept.name, kept.id):
@@ -91,9 +140,9 @@ class Site:
 
     async def answer(self, endpoint: Endpoint, request: Request) -> Response:
         """Answer a request."""
-        key = key_of(request.scope)
+        key = cache_key(request.scope)
         try:
-            self._check_key(key.query)
+            self._check_api_key(key.query)
             if not endpoint.is_kept:
                 return await self._respond(endpoint, request, key)
             async with self._turn(key):
@@ -103,7 +152,7 @@ class Site:
             return plain(of_problem(problem))
 
     @asynccontextmanager
-    async def _turn(self, key: Key) -> AsyncIterator[None]:
+    async def _turn(self, key: CacheKey) -> AsyncIterator[None]:
         """One at a time for the same request: many who ask it at once wait for the first one's answer."""
         lock = self._turns.setdefault(key, asyncio.Lock())
         try:
@@ -113,19 +162,19 @@ class Site:
             if not lock.locked():
                 self._turns.pop(key, None)
 
-    def _check_key(self, query: bytes) -> None:
+    def _check_api_key(self, query: bytes) -> None:
         """Raises Problem (401) unless the request has the operator's key, if there is one."""
-        if self._key is None:
+        if self._api_key is None:
             return
         given = [
             v for name, v in parse_qsl(query.decode("latin-1"), keep_blank_values=True) if name == "api_key"
         ]
         if not given:
             raise Problem(401, "unauthorized", "Requested resource requires authorization.")
-        if not hmac.compare_digest(given[0].encode(), self._key):
+        if not hmac.compare_digest(given[0].encode(), self._api_key):
             raise Problem(401, "wrong_credentials", "Supplied credentials are not valid.")
 
-    async def _respond(self, endpoint: Endpoint, request: Request, key: Key) -> Response:
+    async def _respond(self, endpoint: Endpoint, request: Request, key: CacheKey) -> Response:
         asked = Asked(
             request.scope["scheme"], key.host.decode("latin-1"), request.url.path, key.query.decode("latin-1")
         )
@@ -159,8 +208,8 @@ class Site:
         call = begin(endpoint, asked, self._library, named)
         answer = endpoint.respond(call)
         pieces = iter(answer.body)
-        first = _take(pieces, LARGEST)
-        return _Made(answer, call, first, pieces if len(first) >= LARGEST else None)
+        first = _take(pieces, _LARGEST)
+        return _Made(answer, call, first, pieces if len(first) >= _LARGEST else None)
 
     async def _stream(self, first: bytes, rest: Iterator[bytes], *, compress: bool) -> AsyncIterator[bytes]:
         """A long body, made a piece at a time, and no faster than it is taken."""

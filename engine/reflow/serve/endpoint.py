@@ -4,11 +4,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 from reflow.serve import parameters
-from reflow.serve.answer import Answer, of_json, of_lines
+from reflow.serve.answer import Answer, bad_parameter, not_supported, of_json, of_lines
 from reflow.serve.library import Library
 from reflow.serve.paging import NAME, Asked, Token, cut, read_token, replaced, write_token
 from reflow.serve.parameters import MOST_ROWS, Parameter, Values
-from reflow.serve.problem import bad_parameter, not_supported
 from reflow.serve.snapshot import Snapshot
 
 
