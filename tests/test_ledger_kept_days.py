@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -229,6 +230,21 @@ def test_a_ledger_that_cannot_be_written_to_is_left_alone(tmp_path: Path) -> Non
         keep_clocks(path, ["header"])
         assert not kept_clocks(ledger.con)
     keep_clocks(tmp_path / "none", ["header"])
+
+
+def test_a_full_disk_leaves_the_ledger_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    with Ledger.open(path, REGTEST) as ledger:
+        ledger.append(ledger_rows(economy()))
+
+    def full(*_: object) -> None:
+        raise duckdb.IOException("No space left on device")
+
+    monkeypatch.setattr(kept_days, "_insert_days", full)
+    keep_clocks(path, ["header"])
+    with Ledger.open(path, read_only=True) as ledger:
+        assert not kept_clocks(ledger.con)
+        assert not held(ledger, "header")
 
 
 def test_holdings_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -314,15 +314,23 @@ def keep_clocks(
 ) -> None:
     """Keep the days under those of `clocks` that the ledger does not keep yet; an ingest goes on with them.
 
-    A ledger that cannot be written to (open elsewhere, no right to) is left as it is: whoever needs the figures
-    computes them, every time.
+    A ledger that cannot be written to (open elsewhere, no right to, no room on the disk) is left as it is: whoever
+    needs the figures computes them, every time.
     """
     try:
         with Ledger.open(path, read_only=True) as ledger:
             missing = [clock for clock in dict.fromkeys(clocks) if clock not in kept_clocks(ledger.con)]
         if missing:
             with Ledger.open(path, memory=memory, threads=threads) as ledger:
-                for clock in missing:
-                    keep_days(ledger.con, clock, progress=progress)
+                _keep_each(ledger, missing, progress)
     except LedgerError:
         return
+
+
+def _keep_each(ledger: Ledger, clocks: Iterable[Clock], progress: Progress) -> None:
+    try:
+        for clock in clocks:
+            keep_days(ledger.con, clock, progress=progress)
+    except duckdb.Error as error:
+        raise_if_storage_failed(error, f"{ledger.path}: cannot keep the figures of days")
+        raise
