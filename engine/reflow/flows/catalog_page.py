@@ -19,14 +19,14 @@ def _introduction() -> list[str]:
         "",
         "<!-- Made from the catalogue by python -m reflow.flows.catalog_page; change it there. -->",
         "",
-        "Every daily series that `reflow recompute` writes; `reflow metrics` lists them for your labels.",
+        "The daily series that `reflow recompute` writes. `reflow metrics` lists them for your labels.",
         "",
-        "- `{h}` is the hop: 0 for accounts that a coinbase paid, 1 for those and the accounts that they paid.",
-        "- `{e}` is the code of an exchange with a label, or `Ex` for all of them as one.",
-        "- Native units have 8 places at most and are exact. US dollars are the exact product with the day's price;",
-        "  ratios, means and medians are quotients. What lies beyond 18 places is rounded half away from zero.",
+        "- `{h}` is the hop: 0 for the accounts that coinbases paid, 1 for these and the accounts that they paid.",
+        "- `{e}` is the code of a labelled exchange, or `Ex` for all of them as one.",
+        "- Native units are exact, with 8 places at most. US dollars are native units times the day's price. Dollars,",
+        "  ratios, means and medians have up to 18 places, rounded half away from zero.",
         "",
-        "[methodology.md](methodology.md) defines every word: sections 5 and 6 the metrics, section 3 who is who.",
+        "[methodology.md](methodology.md) defines the metrics (sections 5 and 6) and says who is who (section 3).",
         "",
     ]
 
@@ -34,7 +34,7 @@ def _introduction() -> list[str]:
 def _families() -> Iterator[str]:
     for title, forms in (
         ("Control metrics", CONTROL),
-        ("Flows and what is made of them", FORMS[len(CONTROL) :]),
+        ("Flows and metrics made of them", FORMS[len(CONTROL) :]),
     ):
         yield from (f"## {title}", "", "| id | hops | unit | definition |", "| --- | --- | --- | --- |")
         yield from map(_row, forms)
@@ -54,7 +54,7 @@ def _seeds() -> list[str]:
     return [
         "## Seeds",
         "",
-        f"The {len(found)} metrics that every run has, whatever the labels: null without a label of the exchange.",
+        f"The {len(found)} metrics that every run has. They are null without a label of the exchange.",
         "",
         *(f"- `{metric.id}`" for metric in found),
     ]
