@@ -624,10 +624,12 @@ def test_bad_input_of_crosscheck_is_one_line_and_writes_nothing(demo: dict[str, 
     )
     line = bad("time,BlkCnt\n2010-01-20,22\n2010-01-21,23\n")
     assert (
-        "no day in common: the vendor's values are of 2010-01-20 to 2010-01-21, ours are of 2020-01-01"
+        "no day in common: the vendor's values are from 2010-01-20 to 2010-01-21, our values are from 2020-01-01"
         in line
     )
-    assert "TxCnt is required, but no metric" in bad("time,BlkCnt\n2020-01-20,22\n", "--require", "TxCnt")
+    assert "TxCnt is required, but the two sides have no such metric" in bad(
+        "time,BlkCnt\n2020-01-20,22\n", "--require", "TxCnt"
+    )
     assert "cannot read the vendor's series: No such file" in fails(
         "crosscheck", "--metrics", results, "--vendor", tmp_path / "none.csv"
     )

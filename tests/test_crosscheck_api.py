@@ -41,7 +41,7 @@ def test_live_series_are_the_servers(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv("CM_API_KEY", SECRET)
         found = fetch_vendor(METRICS, None, None)
         some = fetch_vendor(METRICS, date(2020, 1, 5), date(2020, 1, 8))
-        with pytest.raises(VendorError, match="none of our metrics"):
+        with pytest.raises(VendorError, match="has none of our metrics"):
             fetch_vendor(("TxCnt",), None, None)
         monkeypatch.setenv("CM_API_KEY", wrong := f"not-{SECRET}")
         with pytest.raises(VendorError) as refused:

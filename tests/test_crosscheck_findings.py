@@ -326,7 +326,7 @@ def test_other_prices_break_no_layer() -> None:
     assert (finding.kind, finding.days, found.breaks_first) == ("prices", [DAYS[9]], None)
     assert {"FeeTotUSD", "RevUSD", "RevAllTimeUSD", "PuellMulRev", "SplyBNBUSD"} <= set(finding.metrics)
     assert [layer.status for layer in found.layers] == ["holds"] * 3
-    assert found.text.startswith("But for prices, no difference")
+    assert found.text.startswith("Except for prices, no difference")
     assert not [
         one for one in worst_days(compare_tables(with_more(base()), theirs), [finding], 99) if one.layer == 1
     ]

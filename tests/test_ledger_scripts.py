@@ -118,7 +118,7 @@ def test_a_block_that_is_not_there_is_told(home: Path, tmp_path: Path) -> None:
     write_simulation(tmp_path / "blocks", 400)
     found, warning = look(home, Origin(tmp_path / "blocks"))
     assert 0 < len(found) < len(everything()[0])
-    assert "in its files; --datadir or --rpc say where" in str(warning)
+    assert "in its files; name the blocks with --datadir" in str(warning)
 
 
 def test_a_folder_that_is_gone_is_a_warning_and_one_asked_for_an_error(home: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_pages_go_on_as_they_began(tmp_path: Path) -> None:
             SERIES, assets="btc", metrics=EX, page_size=20, next_page_token=first["next_page_token"]
         )
         assert gone.status == 400
-        assert "has been replaced meanwhile" in gone.json()["error"]["message"]
+        assert "has been replaced; start again" in gone.json()["error"]["message"]
 
 
 def test_a_token_holds_after_a_restart_with_the_same_files(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_the_deposit_that_the_vendor_overlooked_is_found(demo: DemoResult) -> No
     assert (closing["way"], closing["exact"], closing["ways"]) == ("exclude", True, 1)
     [transaction] = closing["parts"]
     [named] = [finding["text"] for finding in told["findings"] if finding["kind"] == "transaction"]
-    assert f"Exactly that much: {transaction['txid']} (block" in named
+    assert f"Exactly this amount: {transaction['txid']} (block" in named
     paid = sorted(party["value"] for party in transaction["credits"])
     assert paid == sorted(value for _, value in vendor.overlooked.credits)
     assert str(transaction["adds"]) == worst["difference"].replace(".", "").lstrip("0")

@@ -14,7 +14,7 @@ VALUES_PER_SAT: Final = VALUE_SCALE // SCALE
 
 
 def plain(value: int, places: int = SAT_PLACES) -> str:
-    """A value of 10**-`places` units as a plain decimal: no exponent, no zeros at the end; sat if nothing is said."""
+    """A value of 10**-`places` units as a plain decimal, without exponent or zeros at the end; default: sat."""
     whole, rest = divmod(abs(value), 10**places)
     fraction = f".{rest:0{places}d}".rstrip("0") if rest else ""
     return f"{'-' if value < 0 else ''}{whole}{fraction}"

@@ -1,13 +1,13 @@
 """Errors that a user can do something about.
 
-Every one is a sentence for a person: what was found, where, and what was expected. The command line prints
-it as one line on stderr and exits with status 1; a library user catches `ReflowError` or a subclass.
-Anything else that escapes is a bug and keeps its traceback.
+Each message is a sentence for a person: where, what was found, what was expected. The command line prints it as one
+line on stderr and exits with status 1. A library user catches `ReflowError` or a subclass. Any other exception is a bug
+and keeps its traceback.
 """
 
 
 class ReflowError(Exception):
-    """Bad input or a failed check, told in one line."""
+    """Bad input or a failed check, in one line."""
 
 
 class BadBlockError(ReflowError):
@@ -35,7 +35,7 @@ class MethodologyError(ReflowError):
 
 
 class MetricError(ReflowError):
-    """A metric is asked for that the catalogue does not have."""
+    """The catalogue does not have the metric."""
 
 
 class ResultsError(ReflowError):
@@ -47,7 +47,7 @@ class VendorError(ReflowError):
 
 
 class OutputError(ReflowError):
-    """Results cannot be written where they were asked for."""
+    """Results cannot be written to the wanted place."""
 
 
 class ServeError(ReflowError):

@@ -1,4 +1,4 @@
-"""How long work tells how far it is."""
+"""Callbacks for the progress of long work."""
 
 from collections.abc import Callable
 
@@ -7,4 +7,4 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(stage: str, done: int, total: int) -> None:
-    """Tell nobody."""
+    """Report nothing."""

@@ -1,4 +1,4 @@
-"""Daily series as exact decimals by UTC day, whoever they come from, and what a cell of them says: a day, a number."""
+"""Daily series as exact decimals by UTC day, and how to read a day or a number from a cell."""
 
 import re
 from datetime import date, datetime, time
@@ -20,11 +20,11 @@ _EMPTY: Final = ("", "null")
 
 
 class Binary(Decimal):
-    """A binary float of 64 bits as the shortest decimal that gives it back: its last digits are the float's doing."""
+    """A binary float of 64 bits, as the shortest decimal that gives it back; its last digits are not exact."""
 
 
 def decimals(value: Decimal) -> int:
-    """Digits after the point as it was printed: 2 for 1.50, 0 for 150 and for 1.5E+2."""
+    """Number of digits after the point as printed: 2 for 1.50, 0 for 150 and for 1.5E+2."""
     exponent = value.as_tuple().exponent
     assert isinstance(exponent, int), "not a number"
     return max(0, -exponent)

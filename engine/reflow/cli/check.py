@@ -1,4 +1,4 @@
-"""The verbs that hold results against the vendor's: `crosscheck` one methodology, `sweep` many."""
+"""The verbs that compare with the vendor: `crosscheck` one methodology, `sweep` many."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reflow.vendor.files import Vendor
 
 _METRICS_SHOWN: Final = 30
-"""Metrics in the table of the terminal; files have all."""
+"""Metrics in the terminal's table; files have all."""
 _TRANSACTIONS_SHOWN: Final = 5
 """Transactions listed for one difference."""
 _LAYERS: Final = {1: "control", 2: "exchanges", 3: "miners"}
@@ -175,7 +175,7 @@ def _read_vendor(source: str, metrics: "Table", first: date | None, last: date |
 
 
 def _print_cross_check(result: "CrossCheck", files: Sequence["Path"]) -> None:
-    """Everything, the verdict last but for the files."""
+    """Everything; the verdict comes last."""
     _print_metrics(result.comparisons)
     _print_coverage(result)
     print_diagnosis(result.diagnosis)
@@ -200,7 +200,7 @@ def _print_cross_check(result: "CrossCheck", files: Sequence["Path"]) -> None:
 
 
 def print_diagnosis(diagnosis: "Diagnosis") -> None:
-    """Layer by layer, then what was recognized."""
+    """The layers, then the findings."""
     for layer in diagnosis.layers:
         say(f"layer {layer.layer}       {layer.status}: {layer.text}")
     for finding in diagnosis.findings:
@@ -266,11 +266,15 @@ def _print_closer(drilled: "Drilled") -> None:
     if closer.way == "other clock":
         heights = ", ".join(f"{part['height']:,}" for part in closer.parts)
         say(
-            f"              by the other clock these blocks belong to another day, which closes the gap: {heights}"
+            f"              the other clock puts these blocks on another day, which closes the gap: {heights}"
         )
         return
     guess = {"exclude": "the vendor may lack", "include": "the vendor may also count"}[closer.way]
-    left = "closes the gap" if closer.exact else f"leaves {closer.rest}"
+    is_single = len(closer.parts) == 1
+    closes, leaves = (
+        ("this closes", "this leaves") if is_single else ("together these close", "together these leave")
+    )
+    effect = f"{closes} the gap" if closer.exact else f"{leaves} {closer.rest} of the gap"
     chance = f", one of {closer.ways:,} ways" if closer.ways > 1 else ""
     for part in closer.parts[:_TRANSACTIONS_SHOWN]:
         say(f"              {guess} this transaction (block {part['height']:,}): {part['txid']}")
@@ -279,8 +283,7 @@ def _print_closer(drilled: "Drilled") -> None:
         if len(closer.parts) > _TRANSACTIONS_SHOWN
         else ""
     )
-    what = "that" if len(closer.parts) == 1 else "together that"
-    say(f"              {what} {left}{chance}{more}")
+    say(f"              {effect}{chance}{more}")
 
 
 def _form(value: float | None, form: str) -> str:
@@ -288,7 +291,7 @@ def _form(value: float | None, form: str) -> str:
 
 
 def _exact(value: "Decimal") -> str:
-    """All of it up to 8 places, else six digits: files have every one."""
+    """All digits up to 8 places, else six digits; files have all."""
     return f"{value:f}" if value == round(value, SAT_PLACES) else f"{float(value):.6g}"
 
 
@@ -346,14 +349,14 @@ def sweep(
     metrics: _Compared = None,
     by: _RankedBy = "distance",
     limit: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Refuse a grid with more methodologies than that.")
+        int, typer.Option(min=1, metavar="N", help="Refuse a grid with more methodologies.")
     ] = 100,
     prefer_later: options.PreferLater = False,
     memory: options.Memory = None,
     threads: options.Threads = None,
     as_json: options.Json = False,
 ) -> None:
-    """Recompute under many methodologies and rank them by how far they are from the vendor's series."""
+    """Recompute under many methodologies and rank them by their distance to the vendor's series."""
     from reflow.files import check_folder
     from reflow.owners.labels import read_labels
     from reflow.sweeps.grid import read_grid
@@ -388,7 +391,7 @@ def sweep(
 
 
 def _print_sweep(result: "SweepResult", files: list[Path]) -> None:
-    """The ranking, single changes, control metrics by clock, worst days, what no data tell apart, and the files."""
+    """The ranking, single changes, control metrics by clock, worst days, equal series, and the files."""
     from reflow.sweeps.targets import REASONS
 
     say(
@@ -400,7 +403,7 @@ def _print_sweep(result: "SweepResult", files: list[Path]) -> None:
         _print_changes([change for change in result.changes if change.base == base])
     _print_differences("Control metrics that are off, by clock", _control_off(result))
     best = [("best", score.worst) for score in result.best.metrics.values() if score.worst]
-    _print_differences(f"Worst days of the best, {result.best.name}", best)
+    _print_differences(f"Worst days of the closest, {result.best.name}", best)
     for group in result.alike:
         say(f"identical series: {_some_of([variant.name for variant in group], '; ')}")
     for group in result.tied:

@@ -87,7 +87,7 @@ def _to_json(written: "dict[str, tuple[Recomputation, list[Path]]]") -> dict[str
 
 
 def _print_recomputation(result: "Recomputation", files: list[Path]) -> None:
-    """What was computed from what, and where it is."""
+    """The days, metrics and inputs, and where the files are."""
     days, clusters = result.days, result.clusters
     span = f"{days[0]} to {days[-1]}" if days else "no complete day yet"
     say(f"days          {len(days):,}, {span}")
@@ -114,7 +114,7 @@ def list_metrics(
         typer.Option(metavar="FILE", help="A label file, to list the metrics of its exchanges; repeatable."),
     ] = None,
     seeds: Annotated[
-        bool, typer.Option("--seeds", help="Only the seeds, which every run has whatever the labels.")
+        bool, typer.Option("--seeds", help="Only the seeds: the metrics that every run has.")
     ] = False,
     network: options.CatalogNetwork = "main",  # type: ignore[assignment]  # the parser makes a Network of it
     as_json: options.Json = False,

@@ -25,12 +25,13 @@ def labels_check(
     files: options.LabelFiles,
     network: options.LabelNetwork = None,
     ledger: Annotated[
-        Path | None, typer.Option(metavar="LEDGER", help="Count the labels that this ledger has never seen.")
+        Path | None,
+        typer.Option(metavar="LEDGER", help="Count the labels that no output of this ledger pays."),
     ] = None,
     prefer_later: options.PreferLater = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what is in label files, and everything that is wrong with them."""
+    """Show what is in label files, and all errors in them."""
     from reflow.owners.labels import check_labels
 
     if ledger is None:
@@ -49,7 +50,7 @@ def labels_check(
 
 
 def _print_labels(report: "LabelReport") -> None:
-    """Every entity with its number of accounts, then what a later file replaced and all that is wrong."""
+    """Every entity with its number of accounts, then replaced labels and all errors."""
     unseen = report.unseen or {}
     rows = [
         (
@@ -152,7 +153,7 @@ def clusters(
         ),
     ] = 10,
     graph_accounts: Annotated[
-        int, typer.Option(min=0, metavar="N", help="No graph of a cluster with more accounts than that.")
+        int, typer.Option(min=0, metavar="N", help="No graph of a cluster with more accounts.")
     ] = 100_000,
     prefer_later: options.PreferLater = False,
     memory: options.Memory = None,

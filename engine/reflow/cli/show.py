@@ -140,7 +140,7 @@ def _amount(explanation: "Explanation", amount: int) -> str:
 
 
 def _print_side(explanation: "Explanation", way: str, parties: Sequence["Party"]) -> None:
-    """Those who matter first; the others are a line together where they are many."""
+    """One side: accounts with a role first; many others share a line."""
     ordered = sorted(parties, key=lambda party: not (party.role or party.reasons))
     for party in ordered[:_PARTIES_SHOWN]:
         why = "; ".join(_reason(explanation, reason) for reason in party.reasons)

@@ -1,4 +1,4 @@
-"""Two series day by day as integers of one unit: nothing is rounded, and every statistic is a view of them."""
+"""Two series day by day, as integers of one unit: nothing is rounded. Every statistic is computed from these."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -26,7 +26,7 @@ class Aligned(NamedTuple):
     places: int
 
     def decimal(self, number: int) -> Decimal:
-        """An integer of that unit in the metric's own, without zeros at the end of a fraction."""
+        """The integer in the metric's unit, without zeros at the end of a fraction."""
         value = EXACT.normalize(EXACT.scaleb(Decimal(number), -self.places))
         return value if decimals(value) else EXACT.quantize(value, Decimal(1))
 
@@ -35,11 +35,11 @@ class Aligned(NamedTuple):
         return [a - b for a, b in zip(self.ours, self.vendor, strict=True)]
 
     def equal(self, *, is_quotient: bool) -> list[bool]:
-        """Day by day, whether ours is the vendor's value, as far as that has digits.
+        """Whether ours equals the vendor's value, day by day, as far as the vendor's has digits.
 
-        Amounts and counts must be equal as they are. A quotient (ratio, mean, median) is met when ours, rounded half
-        away from zero to the places of that very value, is the vendor's; where that has more places than ours, it is
-        rounded to ours. A binary float is met when it is the float nearest to ours.
+        Amounts and counts must be equal as they are. For a quotient (ratio, mean, median), ours is rounded half away
+        from zero to the places of the vendor's value of that day, or the vendor's to ours if it has more places. A
+        binary float is equal if it is the float nearest to ours.
         """
         return [
             a == b or _is_met(a, b, printed, self.places, is_quotient=is_quotient)
@@ -89,17 +89,17 @@ def correlation(a: Sequence[int], b: Sequence[int]) -> float | None:
 
 
 def _covariance(a: Sequence[int], b: Sequence[int]) -> int:
-    """Times the square of their number, so that nothing is divided."""
+    """The covariance times the square of the number of values: no division."""
     return len(a) * products(a, b) - sum(a) * sum(b)
 
 
 def products(a: Sequence[int], b: Sequence[int]) -> int:
-    """The sum of the products of what stands side by side."""
+    """The sum of the products of neighbours in the two lists."""
     return sum(map(mul, a, b))
 
 
 def quotient(part: int, whole: int) -> float | None:
-    """Rounded once; None where there is none, or none that a float can hold."""
+    """The quotient, rounded once; None where it does not exist or no float can hold it."""
     try:
         return part / whole
     except (ZeroDivisionError, OverflowError):

@@ -1,4 +1,4 @@
-"""The cross-check: our results beside the vendor's series, compared, judged, and what is worst named."""
+"""The cross-check: compare our results with the vendor's series, judge them, and name the worst days."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,12 +26,12 @@ WORST: Final = 5
 
 
 class Settings(NamedTuple):
-    """What a cross-check is asked."""
+    """Options of a cross-check."""
 
     tolerance: Tolerance = EXACTLY
     require: tuple[str, ...] = ()
-    """Ids and patterns of metrics that must not be off; without any, the control metrics that the vendor has,
-    but for those that need prices."""
+    """Ids and patterns of metrics that must agree. If empty: the control metrics that the vendor has and that need
+    no prices."""
     first: date | None = None
     last: date | None = None
     """Days before and after are left out."""
@@ -46,7 +46,7 @@ class Settings(NamedTuple):
 
 
 class CrossCheck(NamedTuple):
-    """Everything that was found."""
+    """The result of a cross-check."""
 
     results: Results
     vendor: Vendor
@@ -58,13 +58,13 @@ class CrossCheck(NamedTuple):
     coverage_over_time: list[Coverage]
     worst: list[WorstDay]
     drilled: list[Drilled]
-    """What lies behind the worst days, where a ledger is at hand."""
+    """The worst days taken apart, if there is a ledger."""
     required: list[str]
     """Metrics that had to agree."""
     failed: list[str]
-    """Those of them that do not."""
+    """Required metrics that do not agree."""
     not_compared: list[str]
-    """Our metrics that the vendor does not have, or of which one side has no value on any day of the other."""
+    """Our metrics that the vendor does not have, or without a day in common."""
 
 
 def cross_check(
@@ -77,10 +77,10 @@ def cross_check(
 ) -> CrossCheck:
     """Compare, and say what the differences mean.
 
-    `cells` (see `open_cells`) are the ledger, labels and methodology that `results` were made from: with them a clock
-    is proven, and the worst days are taken apart. `progress` is called with the stage `drill`, days done and in all.
-    Raises VendorError when no metric, or no day, is in both, and when a required metric is not; ResultsError when
-    `results` were made from another ledger or other labels.
+    `cells` (see `open_cells`) are the ledger, labels and methodology of `results`. They prove another clock and take
+    the worst days apart. `progress` is called with the stage `drill`, days done and days in all.
+    Raises VendorError if the two sides have no metric or no day in common, or lack a required metric; ResultsError if
+    `results` are from another ledger or other labels.
     """
     if cells is not None:
         check_origin(results, cells)
@@ -123,7 +123,7 @@ def open_origin(
     threads: int | None = None,
     progress: Progress = silent,
 ) -> Iterator[Cells | None]:
-    """The ledger and labels that `settings` name, ready to take apart what `results` have; None if they name none."""
+    """The ledger and labels of `settings`, ready to take cells of `results` apart; None if there is no ledger."""
     if not settings.ledger:
         yield None
         return
@@ -134,17 +134,17 @@ def open_origin(
 
 
 def methodology_of(results: Results) -> Methodology:
-    """The methodology in run.json; raises ResultsError where it is not whole."""
+    """The methodology in run.json; raises ResultsError if it is not complete."""
     parameters = {name: value for name, value in results.run["methodology"].items() if name != "name"}
     if set(parameters) != set(ALLOWED):
         raise ResultsError(
-            f"{results.folder / 'run.json'}: no whole methodology, expected {', '.join(ALLOWED)}"
+            f"{results.folder / 'run.json'}: the methodology is not complete, expected {', '.join(ALLOWED)}"
         )
     return Methodology(**parameters)
 
 
 def check_origin(results: Results, cells: Cells) -> None:
-    """Raise ResultsError unless the results were made from this ledger, these labels and this methodology."""
+    """Raise ResultsError unless the results are from this ledger, these labels and this methodology."""
     expected = {
         "ledger": cells.ledger.digest(),
         "labels": cells.labels.digest,
@@ -153,8 +153,8 @@ def check_origin(results: Results, cells: Cells) -> None:
     for what, digest in expected.items():
         if results.run.get("digests", {}).get(what) != digest:
             raise ResultsError(
-                f"{results.folder}: made from another {what}: run.json has the digest "
-                f"{results.run.get('digests', {}).get(what)}, found {digest}; recompute first, or leave --ledger out"
+                f"{results.folder}: the results are from another {what}: run.json has the digest "
+                f"{results.run.get('digests', {}).get(what)}, found {digest}; recompute, or leave out --ledger"
             )
 
 
@@ -174,7 +174,7 @@ def _drill(cells: Cells, worst: list[WorstDay], progress: Progress) -> list[Dril
 
 
 def _named(finding: Finding, drilled: list[Drilled]) -> Finding:
-    """A finding of a single day with the transactions that close its gap, where they are found."""
+    """The finding; for a single day with the transactions that close its gap, if they were found."""
     if finding.kind != "transaction":
         return finding
     for behind in drilled:
@@ -182,7 +182,7 @@ def _named(finding: Finding, drilled: list[Drilled]) -> Finding:
         is_same = day.metric in finding.metrics and [day.day] == finding.days
         if is_same and closer is not None and closer.exact:
             names = ", ".join(f"{part['txid']} (block {part['height']:,})" for part in closer.parts)
-            return finding._replace(text=f"{finding.text} Exactly that much: {names}.")
+            return finding._replace(text=f"{finding.text} Exactly this amount: {names}.")
     return finding
 
 
@@ -195,19 +195,23 @@ def _check_overlap(results: Results, vendor: Vendor, comparisons: list[Compariso
         )
     if not any(comparison.days for comparison in comparisons):
         ours, theirs_ = _span(results.metrics), _span(vendor.table)
-        raise VendorError(f"{vendor.source}: no day in common: the vendor's values {theirs_}, ours {ours}")
+        raise VendorError(
+            f"{vendor.source}: no day in common: the vendor's values {theirs_}, our values {ours}"
+        )
 
 
 def _span(table: Table) -> str:
     days = sorted({day for series in table.values() for day, value in series.items() if value is not None})
-    return f"are of {days[0]} to {days[-1]}" if days else "are all empty"
+    return f"are from {days[0]} to {days[-1]}" if days else "are all empty"
 
 
 def _required(vendor: Vendor, patterns: Sequence[str], ids: Sequence[str]) -> list[str]:
     wanted = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
     for part in wanted:
         if not any(fnmatchcase(id_, part) for id_ in ids):
-            raise VendorError(f"{vendor.source}: {part} is required, but no metric of that name is in both")
+            raise VendorError(
+                f"{vendor.source}: {part} is required, but the two sides have no such metric in common"
+            )
     if not wanted:
         return [id_ for id_ in ids if is_proof(id_)]
     return [id_ for id_ in ids if any(fnmatchcase(id_, part) for part in wanted)]

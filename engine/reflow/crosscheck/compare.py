@@ -1,7 +1,7 @@
-"""How far our series are from the vendor's: day by day, one comparison a metric, exact where it counts money.
+"""How far our series are from the vendor's: day by day, and one comparison for each metric.
 
-A difference is ours minus the vendor's. Days are compared on which both have a value. Series are cut to the days asked
-for and aligned once; differences and comparisons are both made of that.
+A difference is ours minus the vendor's. A day is compared if both have a value. Series are cut to the wanted days and
+aligned once; differences and comparisons are made from that.
 """
 
 from collections.abc import Iterable, Sequence
@@ -42,9 +42,9 @@ class Difference(NamedTuple):
     difference: Decimal
     """Ours minus the vendor's, exactly."""
     exact: bool
-    """Whether they are equal, as far as the vendor's has digits (see `Aligned.equal`)."""
+    """Whether both are equal, as far as the vendor's has digits (see `Aligned.equal`)."""
     off: bool
-    """Whether they are not, and the difference is more than the tolerance allows."""
+    """Whether they are not equal and the difference is beyond the tolerance."""
 
 
 class Comparison(NamedTuple):
@@ -56,9 +56,9 @@ class Comparison(NamedTuple):
     days: int
     """Days on which both have a value."""
     exact: int
-    """Those on which they are equal, as far as the vendor's value has digits (see `Aligned.equal`)."""
+    """Days on which both are equal, as far as the vendor's value has digits (see `Aligned.equal`)."""
     off: int
-    """Those on which they are not, and the difference is more than the tolerance allows."""
+    """Days on which they are not equal and the difference is beyond the tolerance."""
     only_ours: int
     """Days of the compared span on which only we have a value."""
     only_vendor: int
@@ -98,7 +98,7 @@ class Comparison(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """Everything that both have, metric by metric and day by day."""
+    """All metrics that both have, day by day."""
 
     comparisons: list[Comparison]
     """In our order."""
@@ -107,20 +107,20 @@ class Compared(NamedTuple):
     days: dict[str, list[Difference]]
     """Their compared days."""
     ours: Table
-    """All days, those too that are left out: what a series moved by a day is told from."""
+    """All days, also those left out: a series moved by a day shows in them."""
     vendor: Table
     other_clock: tuple[str, Table] | None = None
     """The name of the clock that was not used, and the control metrics under it, if a ledger is at hand."""
 
     def off(self, metric: str) -> list[Difference]:
-        """The days of a metric that are off; none for one that is not compared."""
+        """The days of a metric that are off; none if it is not compared."""
         return [difference for difference in self.days.get(metric, ()) if difference.off]
 
     def anew(self, metric: str) -> list[Difference]:
         """The days of a metric that are off by themselves.
 
-        An end-of-day figure that is off once is off on all later days: anew only where the difference is another than
-        on the compared day before.
+        An end-of-day figure that is off once is off on all later days. It counts only where the difference changed
+        since the compared day before.
         """
         if metric not in self.metrics or self.metrics[metric].adds != "changes":
             return self.off(metric)
@@ -143,7 +143,7 @@ class Compared(NamedTuple):
         return sorted({metric.entity for metric in self.metrics.values()} - {"", EX, INCL})
 
     def days_off(self, metrics: Iterable[Metric]) -> set[date]:
-        """The days on which one of the metrics is off by itself (see `anew`), at least."""
+        """The days on which at least one of the metrics is off by itself (see `anew`)."""
         return {difference.day for metric in metrics for difference in self.anew(metric.id)}
 
 
@@ -179,13 +179,13 @@ def compare(
 
 
 def layer_of(metric: str) -> Layer:
-    """The layer that a metric belongs to; one that the catalogue does not know is judged last."""
+    """The layer of a metric; a metric that is not in the catalogue belongs to the last layer."""
     entry = find(metric)
     return entry.layer if entry else 3
 
 
 def is_proof(metric: str) -> bool:
-    """Whether it proves the ledger: a metric of layer 1 that no price can make wrong."""
+    """Whether the metric proves the ledger: it is of layer 1 and needs no prices."""
     entry = find(metric)
     return entry is not None and entry.layer == 1 and not entry.needs_prices
 
@@ -196,7 +196,7 @@ def agree(metric: str, ours: Decimal, vendor: Decimal) -> bool:
 
 
 def days_off(metric: str, aligned: Aligned, tolerance: Tolerance) -> list[date]:
-    """The days that are not equal, and on which the difference is more than `tolerance` allows for this metric."""
+    """The days on which the values are not equal and the difference is beyond `tolerance` for this metric."""
     return [day for day, off in zip(aligned.days, _off(metric, aligned, tolerance), strict=True) if off]
 
 
@@ -316,7 +316,7 @@ def _longest_run(days: Sequence[date]) -> tuple[int, date | None]:
 
 
 def _gaps(ours: Series, vendor: Series) -> tuple[int, int]:
-    """Days on which only we, or only the vendor, have a value, in the span that both series reach over."""
+    """Days on which only we, or only the vendor, have a value, in the span that both series cover."""
     if not ours or not vendor:
         return 0, 0
     first, last = max(min(ours), min(vendor)), min(max(ours), max(vendor))

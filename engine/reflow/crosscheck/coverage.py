@@ -1,4 +1,4 @@
-"""Label coverage: what share of an exchange's flow, as the vendor has it, our labels show; in all and over time."""
+"""Label coverage: the share of the vendor's flow of an exchange that our labels show, in all and over time."""
 
 from collections import defaultdict
 from collections.abc import Callable

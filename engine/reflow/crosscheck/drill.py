@@ -1,9 +1,9 @@
 """From a worst day to its transactions: the largest ones, and those that would close the gap.
 
-Where ours is more than the vendor's, the vendor may lack transactions that count here; where it is less, some may
-count there that do not here: payments to accounts of no exchange that add up to the gap exactly, and, for miner flows,
-transactions in which the same exchange gained or lost without a miner. For control metrics it is blocks whose day
-depends on the clock.
+If ours is more than the vendor's, the vendor may lack transactions that count here. If ours is less, the vendor may
+count more: payments to accounts of no exchange that add up to the gap exactly, or, for miner flows, transactions in
+which the same exchange gained or lost without a miner. For control metrics, blocks may move to another day by the
+clock.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ from reflow.ledger.days import Blocks, read_blocks
 from reflow.series import EXACT, Table
 
 CANDIDATES: Final = 2_000
-"""Largest payments to accounts of no exchange among which a gap is looked for."""
+"""A gap is searched among this many of the largest payments to accounts of no exchange."""
 SHOWN: Final = 3
 """Largest transactions or blocks listed of a worst day."""
 
@@ -37,18 +37,18 @@ class Closer(NamedTuple):
     """Transactions or blocks that would close a gap."""
 
     way: Literal["exclude", "include", "other clock"]
-    """Count them no more, count them too, or cut days by the other clock."""
+    """Leave them out, count them too, or cut days by the other clock."""
     rest: str
     """What is left of the gap, in the metric's unit; 0 where they close it."""
     exact: bool
     ways: int
-    """How many choices of as many do as well: with more than one, chance may be at work."""
+    """How many choices of this size do as well; with more than one, chance may be at work."""
     parts: list[dict[str, Any]]
     """Transactions or blocks, as `reflow explain --json` has them."""
 
 
 class Drilled(NamedTuple):
-    """What lies behind a worst day."""
+    """A worst day taken apart."""
 
     worst: WorstDay
     number: int
@@ -59,7 +59,7 @@ class Drilled(NamedTuple):
 
 
 def drill(cells: Cells, worst: WorstDay) -> Drilled | None:
-    """Take a worst day apart; None for a metric that these labels do not have, or that is not made of parts."""
+    """Take a worst day apart; None if these labels do not have the metric or it is not made of parts."""
     metric = find(worst.difference.metric)
     if metric is None or metric.needs_prices or metric.entity not in ("", EX, *cells.labels.exchanges()):
         return None
@@ -79,7 +79,7 @@ def drill(cells: Cells, worst: WorstDay) -> Drilled | None:
 
 
 def _gap(worst: WorstDay, metric: Metric) -> int:
-    """In what the parts are counted in: sat, or a number; the vendor may print more places than there are."""
+    """The gap in the unit of the parts, sat or a number; the vendor may print more places."""
     places = SAT_PLACES if metric.unit == "native" else 0
     return round(worst.difference.difference.scaleb(places, EXACT))
 
@@ -106,7 +106,7 @@ def _of_the_exchange(cells: Cells, worst: WorstDay, metric: Metric, parts: Contr
 
 
 def _unlabelled(cells: Cells, worst: WorstDay, gap: int) -> Closer | None:
-    """Payments of the day to accounts of no exchange that close the gap exactly; nearly would be chance."""
+    """Payments of the day to accounts of no exchange that close the gap exactly; a near fit would be chance."""
     number = (worst.difference.day - cells.blocks.first_day).days
     today = np.flatnonzero(cells.blocks.day == number)
     if not len(today):
@@ -151,7 +151,7 @@ def _drill_blocks(cells: Cells, worst: WorstDay) -> Drilled:
 
 
 def _moved(cells: Cells, worst: WorstDay, metric: Metric) -> Closer | None:
-    """The blocks that are of this day by one clock and not by the other, if they close the gap."""
+    """The blocks that belong to this day by one clock only, if they close the gap."""
     clock = other_clock(cells.methodology.clock)
     other = read_blocks(cells.store, clock)
     mine = _is_day(cells.blocks, worst.difference.day)
@@ -170,12 +170,12 @@ def _is_day(blocks: Blocks, day: date) -> NDArray[np.bool_]:
 
 
 def other_clock(clock: Clock) -> Clock:
-    """The one that is not used."""
+    """The clock that is not used."""
     return "mediantime" if clock == "header" else "header"
 
 
 def control_metrics(cells: Cells, clock: Clock) -> Table:
-    """The control metrics that blocks alone decide and that need no prices, with days cut by `clock`."""
+    """The control metrics from blocks alone that need no prices, with days cut by `clock`."""
     blocks = read_blocks(cells.store, clock)
     series, days = control_series(blocks), blocks.days()
     return {

@@ -1,6 +1,6 @@
-"""A difference that is recognized, words for its sentences, and the worst days: where to look first."""
+"""Findings, words for their sentences, and the worst days: where to look first."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -12,23 +12,23 @@ from reflow.flows.catalog import EX, INCL, LAYERS, Layer, Metric, native
 Kind = Literal[
     "clock", "day_shift", "start_value", "unit", "ledger", "labels", "transaction", "prices", "definition"
 ]
-"""What is recognized; docs/crosscheck.md has how, and what to do about it."""
+"""The kinds of findings; docs/crosscheck.md says how each is recognized and what to do about it."""
 
 
 class Finding(NamedTuple):
-    """One thing that explains differences."""
+    """An explanation of differences."""
 
     kind: Kind
     layer: Layer
     entity: str
-    """The exchange that it is about, `Ex` for all as one, or empty."""
+    """The exchange with the difference, `Ex` for all as one, or empty."""
     metrics: list[str]
     days: list[date]
-    """Those on which it shows, in order."""
+    """Days on which it shows, in order."""
     ratio: float | None
-    """Ours over the vendor's, where that is what was found: the label coverage, or a unit."""
+    """Ours over the vendor's, for label coverage and units."""
     gap: Decimal | None
-    """Ours minus the vendor's of the first metric, where a single day differs."""
+    """Ours minus the vendor's for the first metric, if a single day differs."""
     text: str
     """What was found, in a sentence or two."""
     advice: str
@@ -38,6 +38,11 @@ class Finding(NamedTuple):
 def plural(number: int, thing: str) -> str:
     """`1 day`, `2 days`."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def are(names: Sized) -> str:
+    """`is` for one name, `are` for several."""
+    return "is" if len(names) == 1 else "are"
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:
@@ -63,10 +68,11 @@ class WorstDay(NamedTuple):
 
 
 def worst_days(compared: Compared, findings: Sequence[Finding], most: int) -> list[WorstDay]:
-    """The `most` worst days of each layer; of metrics with one gap on a day the narrowest, of layer 1 one a day.
+    """The `most` worst days of each layer, without those that show the same gap again.
 
-    Flows are left out of days on which control metrics are off. Single days that only a transaction explains come
-    first, then the largest share of the vendor's value. Counts of transfers are listed where no amount is.
+    Of metrics with the same gap on a day, only the one of a single exchange is listed; layer 1 has one metric a day.
+    Flows are left out on days on which control metrics are off. Days that only a transaction explains come first, then
+    those with the largest share of the vendor's value. Counts of transfers are listed only where no amount is.
     """
     shaky = {day for finding in findings if finding.layer == 1 for day in finding.days}
     worst: list[WorstDay] = []
@@ -111,7 +117,7 @@ def _size(worst: WorstDay) -> tuple[bool, float, date, str]:
 
 
 def _kind(difference: Difference, findings: Sequence[Finding]) -> str:
-    """The finding about this very metric that day, else one about the day below it."""
+    """The kind of the finding about this metric that day, else of one about that day."""
     about = [finding for finding in findings if difference.day in finding.days]
     own = [finding for finding in about if difference.metric in finding.metrics]
     return (own or about)[0].kind if about else ""

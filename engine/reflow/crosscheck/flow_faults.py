@@ -1,8 +1,8 @@
 """Layers 2 and 3: what it means when flows differ on days on which the layers below agree.
 
-Labels show in the flows of an exchange, mostly to one side and on many days; a transaction that one side lacks
-shows on one day; a definition shows in the miner flows although the exchanges' own flows agree. What else is known of
-an exchange (net flow, balance, counts) follows from its flows: it is a finding only where it is off and they are not.
+Missing labels show in the flows of an exchange, on many days and mostly in one direction. A missing transaction shows
+on one day. A different definition shows in miner flows while the exchanges' own flows agree. Net flow, balance and
+counts of an exchange follow from its flows: they are a finding of their own only where the flows agree.
 """
 
 from collections import defaultdict
@@ -12,23 +12,23 @@ from decimal import Decimal
 from typing import Final
 
 from reflow.crosscheck.compare import Compared, Difference
-from reflow.crosscheck.findings import Finding, listed, percent, plural
+from reflow.crosscheck.findings import Finding, are, listed, percent, plural
 from reflow.crosscheck.ledger_faults import unit_fault
 from reflow.flows.catalog import EX, INCL, Layer, Metric, find, native
 from reflow.series import EXACT
 
 SINGLE_DAYS: Final = 3
-"""So many days off, at most, are single days; more show what holds for long ..."""
+"""Up to this many days off are single days ..."""
 SINGLE_SHARE: Final = 0.15
-"""... or such a share of the days on which something flowed."""
+"""... or up to this share of the days on which something flowed."""
 ONE_SIDED: Final = 0.95
-"""Labels that one side lacks make its flow the smaller one on so many of the days off, at least."""
+"""If one side lacks labels, its flow is the smaller one on at least this share of the days off."""
 
 
 def find_price_faults(compared: Compared, _unjudged: Set[date] = frozenset()) -> list[Finding]:
-    """USD metrics that differ, or are missing, where their native ones agree; and what is made of US dollars.
+    """USD metrics that differ or are missing where native units agree, and metrics made of US dollars.
 
-    Wrong prices say nothing about ledger, labels or definition: they break no layer, and every day can be judged.
+    Wrong prices say nothing about ledger, labels or definition. They break no layer, and every day can be judged.
     """
     off: dict[str, set[date]] = {}
     for metric in compared.metrics.values():
@@ -48,16 +48,16 @@ def find_price_faults(compared: Compared, _unjudged: Set[date] = frozenset()) ->
     all_days = sorted(set[date]().union(*off.values()))
     text = (
         f"Values that need prices differ or are missing on {plural(len(all_days), 'day')}, first on {all_days[0]}, "
-        f"while native units agree: the prices are not the vendor's ({listed(list(off))})."
+        f"while native units agree: our prices are not the vendor's ({listed(list(off))})."
     )
     advice = "Recompute with the vendor's PriceUSD (--prices), with all its digits, for every day."
     return [Finding("prices", 2, "", list(off), all_days, None, None, text, advice)]
 
 
 def _made_of_dollars(compared: Compared) -> dict[str, set[date]]:
-    """Of sums, ratios and means of US dollars that are off though no native unit behind them is: the first day.
+    """The first day off of sums, ratios and means of US dollars, if no native metric behind them is off.
 
-    They reach back over many days, so that one wrong price is seen on all later ones.
+    They reach back over many days, so one wrong price shows on all later days.
     """
     first_days = {}
     for metric in compared.metrics.values():
@@ -70,7 +70,7 @@ def _made_of_dollars(compared: Compared) -> dict[str, set[date]]:
 
 
 def find_exchange_faults(compared: Compared, unjudged: Set[date]) -> list[Finding]:
-    """Exchange by exchange, then all as one on the days on which no single exchange explains it."""
+    """Faults of each exchange, then of all as one on the days that no single exchange explains."""
     findings: list[Finding] = []
     explained = set(unjudged)
     for code in compared.exchanges():
@@ -80,7 +80,7 @@ def find_exchange_faults(compared: Compared, unjudged: Set[date]) -> list[Findin
 
 
 def find_miner_faults(compared: Compared, unjudged: Set[date]) -> list[Finding]:
-    """Miner flows that are off on days on which everything below agrees."""
+    """Miner flows that are off on days on which ledger and labels agree."""
     off = {
         metric.id: days
         for metric in native(compared.of("FlowMiner"))
@@ -102,7 +102,7 @@ def find_miner_faults(compared: Compared, unjudged: Set[date]) -> list[Finding]:
 
 
 def _made_of_flows(compared: Compared, unjudged: Set[date]) -> list[Finding]:
-    """What is made of miner flows, or is their balance, and is off although the flows that are compared agree."""
+    """Metrics made of miner flows, and balances of miners, that are off although the compared flows agree."""
     off = {
         metric.id: days
         for metric in compared.metrics.values()
@@ -113,15 +113,15 @@ def _made_of_flows(compared: Compared, unjudged: Set[date]) -> list[Finding]:
         return []
     all_days = sorted({day for days in off.values() for day in days})
     text = (
-        f"{listed(list(off))}: off on {plural(len(all_days), 'day')}, first on {all_days[0]}, while ledger and labels "
-        "agree. The vendor defines mining entities in another way, or counts other days."
+        f"{listed(list(off))} {are(off)} off on {plural(len(all_days), 'day')}, first on {all_days[0]}, while ledger "
+        "and labels agree. The vendor defines mining entities differently, or counts other days."
     )
     advice = "Run `reflow sweep` to find the nearest methodology."
     return [Finding("definition", 3, "", list(off), all_days, None, None, text, advice)]
 
 
 def _own(compared: Compared, code: str) -> list[Metric]:
-    """What goes into an exchange, and what comes out; if no amounts are compared, how often."""
+    """In and Out of an exchange: amounts, or counts if no amounts are compared."""
     flows = [
         metric for metric in native(compared.of("Flow", entity=code)) if metric.direction in ("In", "Out")
     ]
@@ -138,7 +138,7 @@ def _followers(compared: Compared, code: str) -> list[Metric]:
 def _with_followers(
     compared: Compared, code: str, faults: list[Finding], unjudged: Set[date]
 ) -> list[Finding]:
-    """The findings of an exchange, with what is off for the same reason, and what is off although its flows agree."""
+    """The findings of an exchange: its other metrics join them, or are findings of their own if its flows agree."""
     explained = unjudged | compared.days_off(_own(compared, code))
     labels = next((place for place, fault in enumerate(faults) if fault.kind == "labels"), None)
     follow, alone = [], []
@@ -158,13 +158,13 @@ def _with_followers(
 def _alone(metric: Metric, days: list[Difference]) -> Finding:
     """A metric that is off although the flows of its exchange agree."""
     first = days[0]
-    anew = " anew" if metric.adds == "changes" else ""
+    anew = " by a new amount" if metric.adds == "changes" else ""
     text = (
         f"{metric.entity}: {metric.id} is off{anew} on {plural(len(days), 'day')}, first on {first.day} "
-        f"({first.ours:f} here, {first.vendor:f} there), while its flows agree on these days: one side has accounts "
-        "that hold without moving, or counts in another way."
+        f"({first.ours:f} here, {first.vendor:f} at the vendor), while its flows agree on these days. One side has "
+        "accounts that hold coins and do not move them, or counts differently."
     )
-    advice = f"Check the labels of {metric.entity} and `reflow clusters`."
+    advice = f"Check the labels of {metric.entity}, and its accounts with `reflow clusters`."
     return Finding(
         "labels", 2, metric.entity, [metric.id], [day.day for day in days], None, None, text, advice
     )
@@ -200,12 +200,14 @@ def _of_exchange(compared: Compared, code: str, unjudged: Set[date]) -> list[Fin
 
 
 def _joined(faults: list[Finding]) -> list[Finding]:
-    """In and Out of one exchange are one finding, in the words of the one that shows on more days."""
+    """One finding for In and Out of an exchange, with the text of the one with more days."""
     labels = sorted((fault for fault in faults if fault.kind == "labels"), key=lambda fault: -len(fault.days))
     days = sorted({day for fault in labels for day in fault.days})
     metrics = [id_ for fault in labels for id_ in fault.metrics]
     ratios = [
-        f" {fault.metrics[0]} is {percent(fault.ratio)}." for fault in labels[1:] if fault.ratio is not None
+        f" {fault.metrics[0]} is {percent(fault.ratio)} of the vendor's."
+        for fault in labels[1:]
+        if fault.ratio is not None
     ]
     text = labels[0].text + "".join(ratios)
     others = [fault for fault in faults if fault.kind != "labels"]
@@ -219,16 +221,15 @@ def _labels(code: str, id_: str, days: list[Difference], off: list[Difference]) 
     of_vendor = (
         f"{percent(ratio)} of the vendor's" if ratio is not None else "more than the vendor's, which is 0"
     )
-    measured = f"{id_} is {of_vendor} and off on {len(off):,} of {plural(len(days), 'day')} with any flow"
+    measured = f"{id_} is {of_vendor}, off on {len(off):,} of {plural(len(days), 'day')} with any flow"
     whose = "exchanges" if code == EX else f"accounts of {code}"
     if less >= ONE_SIDED * len(off):
-        text = (
-            f"{measured}, less on {_so_many(less, len(off))}: our labels lack {whose} that the vendor knows."
-        )
-        advice = f"Add labels for {'more exchanges' if code == EX else code}; until then its flows are a lower bound."
+        text = f"{measured} and less on {_so_many(less, len(off))}: our labels lack {whose} that the vendor knows."
+        advice = f"Add labels for {'more exchanges' if code == EX else code}; until then these flows are a lower bound."
     elif len(off) - less >= ONE_SIDED * len(off):
-        text = f"{measured}, more on {_so_many(len(off) - less, len(off))}: we count {whose} that the vendor does not."
-        advice = f"Check `reflow clusters`: the vendor lacks labels for {code}, or ours reach too far."
+        more = _so_many(len(off) - less, len(off))
+        text = f"{measured} and more on {more}: we count {whose} that the vendor does not."
+        advice = f"Check `reflow clusters`: the vendor lacks labels for {code}, or our labels reach too far."
     else:
         text = f"{measured}, less on {less:,} of them, more on the others: we and the vendor count different {whose}."
         advice = f"Check `reflow clusters` and the labels of {code}."
@@ -247,7 +248,7 @@ def _total(values: Iterable[Decimal]) -> Decimal:
 
 
 def _single_days(compared: Compared, off: dict[str, list[Difference]], layer: Layer) -> list[Finding]:
-    """One finding for each day and gap; metrics with the same gap that day show the same transactions."""
+    """One finding for each day and gap; metrics with the same gap on a day have the same cause."""
     alike: defaultdict[tuple[date, Decimal], list[Difference]] = defaultdict(list)
     for differences in off.values():
         for difference in differences:
@@ -262,7 +263,7 @@ def _single_day(compared: Compared, same: list[Difference], layer: Layer) -> Fin
     lacking = "the vendor lacks" if gap > 0 else "we lack"
     text = (
         f"{day}: {first.metric} is {first.ours:f} here and {first.vendor:f} at the vendor, and agrees on other days: "
-        f"{lacking} {gap.copy_abs():f}, one transaction or a few."
+        f"{lacking} {gap.copy_abs():f}, in one transaction or a few."
     )
     advice = (
         f"Run `reflow explain` for {first.metric} on {day}; look for transactions that would close the gap."
@@ -278,12 +279,12 @@ def _definition(
     fine = [metric.id for metric in flows if metric.id not in off and _judged(compared, metric.id, unjudged)]
     parts = sorted({_part(compared.metrics[id_]) for id_ in off})
     text = (
-        f"Miner flows are off on {plural(len(days), 'day')} of {judged:,} on which ledger and labels agree: "
+        f"Miner flows are off on {len(days):,} of {plural(judged, 'day')} on which ledger and labels agree: "
         f"{listed(parts)}"
     )
     kept = sorted({_part(compared.metrics[id_]) for id_ in fine} - set(parts))
     text += f"; {listed(kept)} agree. " if kept else ". "
-    text += "The vendor defines these flows in another way."
+    text += "The vendor defines these flows differently."
     advice = "Run `reflow sweep` to find the nearest methodology."
     return Finding("definition", 3, "", list(off), days, None, None, text, advice)
 

@@ -1,8 +1,8 @@
 """Layer 1: what it means when control metrics differ. A finding here comes before all others.
 
-Days are cut by a clock. Where the vendor cuts them by another one, a block near midnight is missing on one day and
-too many on the day beside it: differences of BlkCnt cancel, and their running sum stays within the few blocks that
-lie between the two clocks. A block that is really missing is missing for good.
+Days are cut by a clock. If the vendor uses another clock, a block near midnight is missing on one day and one too many
+on the neighbouring day. Differences of BlkCnt then cancel, and their running sum stays within the few blocks that lie
+between the two clocks. A block that is really missing stays missing.
 """
 
 from collections import defaultdict
@@ -13,20 +13,20 @@ from itertools import accumulate
 from typing import Final
 
 from reflow.crosscheck.compare import Compared, Difference, agree, is_proof
-from reflow.crosscheck.findings import Finding, listed, plural
+from reflow.crosscheck.findings import Finding, are, listed, plural
 from reflow.flows.catalog import Metric
 from reflow.series import EXACT, Table
 
 CLOCK_BLOCKS: Final = 11
 """The median of eleven header times: no block lies further from its header's day than these eleven do."""
 _PLAINEST: Final = ("BlkCnt", "TxCnt", "TxTfrCnt")
-"""Control metrics that show most plainly what differs."""
+"""Control metrics that are easiest to understand, first to last."""
 _MOST: Final = 0.9
-"""A series is moved by a day if so many of its days agree when moved back."""
+"""A series is moved by a day if at least this share of its days agrees when moved back."""
 
 
 def find_ledger_faults(compared: Compared, unjudged: Set[date]) -> list[Finding]:
-    """What explains the control metrics that are off, but for those that need prices; `unjudged` is empty."""
+    """Explanations of the control metrics that are off, except those that need prices; `unjudged` is empty."""
     assert not unjudged, "nothing is below the ledger"
     off = [metric for metric in compared.metrics.values() if is_proof(metric.id) and compared.off(metric.id)]
     if not off:
@@ -42,7 +42,7 @@ def find_ledger_faults(compared: Compared, unjudged: Set[date]) -> list[Finding]
 
 
 def _clock(compared: Compared, off: list[Metric]) -> Finding | None:
-    """Another clock: proven by the ledger where there is one, else inferred from differences that cancel."""
+    """Another clock: proven by the ledger if there is one, else inferred from differences that cancel."""
     days, other = sorted(compared.days_off(off)), compared.other_clock
     if not days:
         return None
@@ -57,7 +57,7 @@ def _clock(compared: Compared, off: list[Metric]) -> Finding | None:
         return None
     span = {day.day for metric in off for day in compared.days[metric.id] if days[0] <= day.day <= days[-1]}
     text = f"The vendor {'cuts' if agreed else 'seems to cut'} its days by another clock, {days[0]} to {days[-1]}: "
-    text += f"{_example(compared, off, days)}, and the days beside it make up for it"
+    text += f"{_example(compared, off, days)}, and neighbouring days make up for it"
     advice = "Recompute with the other clock (clock = header or mediantime) and compare again."
     if agreed:
         off_in_all = plural(len(compared.days_off(off)), "day")
@@ -68,7 +68,7 @@ def _clock(compared: Compared, off: list[Metric]) -> Finding | None:
 
 
 def _agrees(compared: Compared, table: Table, day: date) -> bool:
-    """Whether the table has what the vendor has that day, in all metrics that both have."""
+    """Whether the table equals the vendor that day in all metrics that both have."""
     pairs = [
         (id_, table[id_].get(day), compared.vendor[id_].get(day)) for id_ in compared.metrics if id_ in table
     ]
@@ -79,8 +79,8 @@ def _agrees(compared: Compared, table: Table, day: date) -> bool:
 def _cancels(compared: Compared, off: list[Metric]) -> bool:
     """Whether blocks only seem to have moved between neighbouring days.
 
-    The number of blocks never drifts further than the two clocks are apart, and what else adds up over blocks differs
-    both ways, with more in all than in sum.
+    The number of blocks never drifts further than the two clocks are apart. Another sum over blocks differs in both
+    directions, and its differences mostly cancel.
     """
     blocks = list(accumulate((day.difference for day in compared.off("BlkCnt")), EXACT.add))
     sums = [metric for metric in off if metric.adds == "blocks"]
@@ -97,13 +97,13 @@ def _both_ways(days: list[Difference]) -> bool:
 
 
 def _example(compared: Compared, off: list[Metric], days: list[date]) -> str:
-    """The control metric that shows it most plainly, with the day on which it differs most."""
+    """The easiest control metric, with the day on which it differs most."""
     ids = [metric.id for metric in off]
     sums = [metric.id for metric in off if metric.adds == "blocks"]
     first = next((id_ for id_ in (*_PLAINEST, *sums) if id_ in ids), ids[0])
     off_days = [day for day in compared.off(first) if days[0] <= day.day <= days[-1]]
     worst = max(off_days, key=lambda day: day.difference.copy_abs())
-    here = f"on {worst.day}: {worst.ours:f} here, {worst.vendor:f} there"
+    here = f"on {worst.day}: {worst.ours:f} here, {worst.vendor:f} at the vendor"
     return f"{first} differs on {plural(len(off_days), 'day')} ({here})"
 
 
@@ -114,7 +114,7 @@ def _day_shift(compared: Compared, off: list[Metric]) -> Finding | None:
         if moved and all(share >= _MOST for share in moved.values()):
             ids = [metric.id for metric in off]
             text = f"The vendor's values of {listed(ids)} are dated one day {where} ours."
-            advice = "Move the vendor's days: a row carries the date of the day that it describes."
+            advice = "Move the vendor's days: a row must have the date of the day that it describes."
             return Finding("day_shift", 1, "", ids, sorted(compared.days_off(off)), None, None, text, advice)
     return None
 
@@ -136,13 +136,13 @@ def _constant(compared: Compared, metric: Metric) -> Finding | None:
     if len(days) >= 3 and len(gaps) == 1:
         [gap] = gaps
         text = f"{metric.id} is {gap.copy_abs():f} {'more' if gap > 0 else 'less'} than the vendor's on every day."
-        advice = "The two series start from different values; what happened on these days agrees."
+        advice = "The two series start from different values; their changes on these days agree."
         return Finding("start_value", 1, "", [metric.id], [day.day for day in days], None, gap, text, advice)
     return unit_fault(metric, days)
 
 
 def unit_fault(metric: Metric, days: list[Difference]) -> Finding | None:
-    """The same factor other than 1 between both on at least three days that differ, and no day without it."""
+    """A finding if one factor other than 1 lies between both on every day, with three different values at least."""
     moving = [day for day in days if day.vendor]
     first = moving[0] if moving else None
     if first is None or len({day.vendor for day in moving}) < 3 or first.ours in (0, first.vendor):
@@ -167,23 +167,23 @@ def unit_fault(metric: Metric, days: list[Difference]) -> Finding | None:
 
 
 def _close(a: Decimal, b: Decimal) -> bool:
-    """Equal but for the last of nine digits, which rounding may have changed."""
+    """Whether the two are equal to about nine digits."""
     return EXACT.multiply(EXACT.subtract(a, b).copy_abs(), Decimal(10) ** 9) <= max(
         a.copy_abs(), b.copy_abs()
     )
 
 
 def _rest(compared: Compared, off: list[Metric], explained: set[date]) -> list[Finding]:
-    """What is left: blocks that one side does not have, or metrics that are counted in another way."""
+    """The rest: blocks that one side lacks, or metrics that the two sides count differently."""
     faults = []
     blocks = {day.day for day in compared.off("BlkCnt")} - explained
     if blocks:
         first = min(blocks)
         text = (
-            f"The ledgers differ: BlkCnt is off on {plural(len(blocks), 'day')}, first on {first}, and the days beside "
-            "do not make up for it."
+            f"The ledgers differ: BlkCnt is off on {plural(len(blocks), 'day')}, first on {first}, and neighbouring "
+            "days do not make up for it."
         )
-        advice = "Run `reflow verify`, or ask which blocks the vendor lacks; ignore flows on these days."
+        advice = "Run `reflow verify`, and look for blocks that one side lacks; ignore flows on these days."
         metrics = [metric.id for metric in off]
         days = sorted(compared.days_off(off) - explained)
         return [Finding("ledger", 1, "", metrics, days, None, None, text, advice)]
@@ -193,11 +193,11 @@ def _rest(compared: Compared, off: list[Metric], explained: set[date]) -> list[F
     for off_days, same in alike.items():
         if off_days:
             ids = [metric.id for metric in same]
-            anew = " anew" if all(metric.adds == "changes" for metric in same) else ""
+            anew = " by a new amount" if all(metric.adds == "changes" for metric in same) else ""
             text = (
-                f"{listed(ids)} {'is' if len(ids) == 1 else 'are'} off{anew} on {plural(len(off_days), 'day')}, "
-                f"first on {off_days[0]}, while BlkCnt agrees."
+                f"{listed(ids)} {are(ids)} off{anew} on {plural(len(off_days), 'day')}, first on {off_days[0]}, "
+                "while BlkCnt agrees."
             )
-            advice = f"Run `reflow explain` for {off_days[0]}: the vendor counts in another way, or its value is wrong."
+            advice = f"Run `reflow explain` for {off_days[0]}: the vendor counts differently, or its value is wrong."
             faults.append(Finding("ledger", 1, "", ids, list(off_days), None, None, text, advice))
     return faults

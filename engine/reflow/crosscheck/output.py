@@ -24,7 +24,7 @@ from reflow.series import decimals
 _DECIMAL: Final = pa.decimal128(38, VALUE_PLACES)
 _WHOLE_DIGITS: Final = 38 - VALUE_PLACES
 METHODOLOGY_FILE: Final = "methodology.toml"
-"""Written beside the others where the methodology is no preset, so that `reflow explain` can have it."""
+"""Written for `reflow explain` if the methodology is no preset."""
 _TYPES: Final[dict[Any, pa.DataType]] = {
     str: pa.string(),
     int: pa.int64(),
@@ -39,11 +39,11 @@ def write_cross_check(check: CrossCheck, out_dir: str | Path) -> list[Path]:
 
     - crosscheck.json: verdict, layers, findings, coverage, comparisons, worst days, settings, digests (see `facts`);
     - crosscheck.csv, crosscheck.parquet: a row for each metric compared, the fields of `Comparison`;
-    - methodology.toml, if it is no preset;
+    - methodology.toml, if the methodology is no preset;
     - differences.parquet: time DATE, metric, ours, vendor, difference, exact (see `Difference`) for each compared day,
       sorted by metric and time.
 
-    Exact sums are text in crosscheck.parquet. In differences.parquet numbers are DECIMAL(38,18) if all of them fit
+    Exact sums are text in crosscheck.parquet. Numbers in differences.parquet are DECIMAL(38,18) if all of them fit
     without rounding; else ours are, and the vendor's and the difference are text. Raises OutputError.
     """
     writers: dict[str, Callable[[CrossCheck, Path], None]] = {
@@ -95,7 +95,7 @@ def facts(check: CrossCheck) -> dict[str, Any]:
 
 
 def worst_facts(check: CrossCheck) -> list[dict[str, Any]]:
-    """The worst days, each with the command to look at it, and what lies behind it if a ledger was at hand."""
+    """The worst days, each with its command and, if there was a ledger, its transactions or blocks."""
     drilled = {id(behind.worst): behind for behind in check.drilled}
     return [_worst(check, worst, drilled.get(id(worst))) for worst in check.worst]
 
@@ -118,7 +118,7 @@ def _worst(check: CrossCheck, worst: WorstDay, behind: Drilled | None) -> dict[s
 
 
 def command(check: CrossCheck, worst: WorstDay) -> str:
-    """The call of `reflow explain` for a day."""
+    """The `reflow explain` command for a day."""
     settings, day = check.settings, worst.difference
     parts = ["reflow", "explain", settings.ledger or "LEDGER", day.metric, str(day.day), "--labels"]
     parts += list(settings.labels) or ["FILE"]

@@ -1,4 +1,4 @@
-"""Which few amounts add up to a gap: the transactions that one side may have counted and the other not."""
+"""Find a few amounts that add up to a gap: transactions that one side may count and the other not."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 MOST: Final = 3
-"""So many amounts at most: with more of them some sum fits by chance."""
+"""At most this many amounts: with more, some sum fits by chance."""
 _OF_THREE: Final = 300
-"""Threes are looked for among that many of the largest amounts; their number grows with its square."""
+"""Threes are searched among this many of the largest amounts; the work grows with its square."""
 
 
 class Subset(NamedTuple):
@@ -20,14 +20,14 @@ class Subset(NamedTuple):
     rest: int
     """The gap minus their sum: 0 where they close it."""
     ways: int
-    """How many choices of as many amounts leave as little; more than one says that chance may be at work."""
+    """How many choices of this size leave as little; with more than one, chance may be at work."""
 
 
 def find_subset(amounts: Mapping[int, int], gap: int) -> Subset | None:
     """The fewest amounts, up to three, whose sum is `gap`; else those that come nearest.
 
-    Amounts are integers (sat) by key and of the gap's sign, others do not matter. None where no amount makes the gap
-    smaller. Of several choices the one with the smallest keys is given.
+    Amounts are integers (sat) by key. Only amounts with the gap's sign count. None if no amount makes the gap smaller.
+    Of several choices, the one with the smallest keys.
     """
     sign = -1 if gap < 0 else 1
     usable = {key: sign * amount for key, amount in amounts.items() if sign * amount > 0}
@@ -73,7 +73,7 @@ def _nearest(order: list[int], amounts: Mapping[int, int], gap: int, number: int
 def _around(
     rising: list[int], amounts: Mapping[int, int], place: int, lack: int, head: tuple[int, ...]
 ) -> list[int]:
-    """Keys of the nearest amount below and of those at or above what lacks, but for the chosen ones."""
+    """Keys of the nearest amounts below and above the rest of the gap, without the chosen ones."""
     keys = []
     below = place - 1
     while below >= 0 and rising[below] in head:

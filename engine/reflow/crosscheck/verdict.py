@@ -1,4 +1,4 @@
-"""The verdict: three layers in their order, which of them breaks first, and what explains it."""
+"""The verdict: three layers in order, the first that breaks, and what explains it."""
 
 from collections.abc import Callable, Set
 from datetime import date, timedelta
@@ -33,19 +33,19 @@ class LayerVerdict(NamedTuple):
     question: str
     status: Status
     metrics: int
-    """Metrics that it is judged by (see `judged_by`)."""
+    """Number of metrics that decide (see `judged_by`)."""
     agreeing: int
-    """Those with no day off, judged or not."""
+    """Number of these with no day off, judged or not."""
     days: int
-    """Days that can be judged: all layers below agree on them."""
+    """Number of days that can be judged: all layers below agree."""
     days_off: int
-    """Those of them on which a metric of this layer is off by itself (see `Compared.anew`)."""
+    """Number of these on which a metric of this layer is off by itself (see `Compared.anew`)."""
     first_off: date | None
     text: str
 
 
 class Diagnosis(NamedTuple):
-    """All layers, and what was recognized."""
+    """All layers and all findings."""
 
     breaks_first: Layer | None
     """The lowest layer that breaks; None where none does."""
@@ -61,11 +61,11 @@ FINDERS: Final[tuple[tuple[Layer, Callable[[Compared, Set[date]], list[Finding]]
     (2, find_price_faults),
     (3, find_miner_faults),
 )
-"""What is looked for, in the order of the findings; each is given the days that its layer cannot judge."""
+"""Functions that find findings, in their order; each gets the days on which its layer cannot be judged."""
 
 
 def diagnose(compared: Compared) -> Diagnosis:
-    """Judge layer by layer; a layer is judged on the days on which those below it agree."""
+    """Judge layer by layer, each on the days on which the layers below it agree."""
     findings: list[Finding] = []
     for layer, find in FINDERS:
         findings += find(compared, _unjudged(compared, layer, findings))
@@ -85,9 +85,9 @@ def _unjudged(compared: Compared, layer: Layer, findings: list[Finding]) -> Set[
 
 
 def judged_by(compared: Compared, layer: Layer) -> list[Metric]:
-    """The metrics that say whether a layer holds: those that need no prices, so that wrong prices make none break.
+    """The metrics that decide whether a layer holds: those that need no prices, so that wrong prices break no layer.
 
-    Flows in US dollars stand in where their native units are not compared; of the ledger they prove nothing.
+    Flows in US dollars stand in where their native units are not compared. They prove nothing about the ledger.
     """
     metrics = [
         metric for metric in compared.metrics.values() if metric.layer == layer and compared.days[metric.id]
@@ -131,7 +131,7 @@ def _layer(compared: Compared, layer: Layer, unjudged: Set[date]) -> LayerVerdic
 
 
 def _off_by_itself(compared: Compared, metric: Metric, unjudged: Set[date]) -> list[Difference]:
-    """The days off for which nothing below is to blame: of a ratio over several days, all of them must be judged."""
+    """The days off that no layer below explains; for a ratio over several days, all of these must be judged."""
     window = range(metric.ratio.days if metric.ratio else 1)
     return [
         difference
@@ -145,7 +145,7 @@ def _sentence(layer: Layer, status: Status, off: list[str], judged: int, days: l
     if status == "not compared":
         return f"The vendor has no {title} to judge by: {_UNKNOWN[layer]}."
     if status == "not judged":
-        return f"No day is left on which the layers below agree: {title} say nothing yet."
+        return f"There is no day on which the layers below agree: {title} say nothing yet."
     if status == "holds":
         return f"All {title} agree on {plural(judged, 'day')}: {_HOLDS[layer]}."
     differ = f"{len(off):,} {title} differ" if len(off) > 1 else f"1 of the {title} differs"
@@ -155,17 +155,17 @@ def _sentence(layer: Layer, status: Status, off: list[str], judged: int, days: l
 
 _HOLDS: Final[dict[Layer, str]] = {
     1: "the ledger is the vendor's",
-    2: "our labels show what the vendor's do",
+    2: "our labels cover what the vendor's cover",
     3: "the definition is the vendor's, as far as these days can tell",
 }
 _BREAKS: Final[dict[Layer, str]] = {
     1: "the ledger or the clock is not the vendor's; ignore flows on those days",
-    2: "the vendor counts other accounts as the exchanges', or one side lacks a transaction",
-    3: "ledger and labels agree, so the vendor's definition is another, or one side lacks a transaction",
+    2: "the vendor gives other accounts to exchanges, or one side lacks a transaction",
+    3: "ledger and labels agree, so the vendor's definition differs, or one side lacks a transaction",
 }
 _UNKNOWN: Final[dict[Layer, str]] = {
     1: "we cannot say whether the ledger is the vendor's",
-    2: "wrong labels and another definition look the same",
+    2: "wrong labels and a different definition look the same",
     3: "we cannot say anything about the definition",
 }
 
@@ -173,6 +173,6 @@ _UNKNOWN: Final[dict[Layer, str]] = {
 def _verdict(layers: list[LayerVerdict], breaks: Layer | None, *, but_for_prices: bool) -> str:
     if breaks is None:
         held = [layer.title for layer in layers if layer.status == "holds"]
-        none = "But for prices, no" if but_for_prices else "No"
-        return f"{none} difference where both can be compared: {' and '.join(held) or 'nothing'}."
+        none = "Except for prices, no" if but_for_prices else "No"
+        return f"{none} difference in what can be compared: {' and '.join(held) or 'nothing'}."
     return f"Layer {breaks} ({LAYERS[breaks]}) breaks first: {_BREAKS[breaks]}."

@@ -1,8 +1,7 @@
 """What changed that day in an end-of-day figure: balances of exchanges and miners, accounts that hold something.
 
-What a figure is at the end of the day, and what it was the day before, come from recompute's own passes over the ledger
-up to that day. What each transaction changed is added up here over the accounts that the day debits or credits, none
-else; both must agree.
+recompute's own passes over the ledger up to that day give the figure at the end of the day and of the day before. This
+module adds up what each transaction changed, over the accounts of the day. Both must agree.
 """
 
 from collections.abc import Iterator
@@ -31,7 +30,7 @@ _HOLDERS: Final = "holders"
 
 
 class _Parts(NamedTuple):
-    """What changed a figure, sat or numbers."""
+    """The changes of a figure, in sat or numbers."""
 
     of_tx: dict[int, int]
     joined: dict[int, int]
@@ -48,7 +47,7 @@ def day_changes(
     *,
     progress: Progress = silent,
 ) -> Contributions:
-    """Take apart what changed `metric`, AdrBalCnt or a balance of exchanges or miners, on the day with number `day`.
+    """Take apart the change of `metric` (AdrBalCnt, a balance of exchanges or miners) on the day with number `day`.
 
     `owners` are found under the one rule of `methodology`.
     """
@@ -102,8 +101,8 @@ def _mining_members(
 ) -> dict[int, int]:
     """Keep `member`: the accounts of the day that are mining accounts at its end.
 
-    Gives what those that became one that day held before it, below 0 for those that ceased to be one (`exact` lets an
-    account go when a coinbase pays it). A coinbase or a payout of the day made them so: they are among its accounts.
+    Gives what each account that became one that day held before; below 0 if it ceased to be one (`exact` drops an
+    account when a coinbase pays it). A coinbase or a payout of the day caused it, so it is an account of the day.
     """
     always = methodology.exchange_accounts_as_miners == "always"
     found = store.columns("changed_mining_accounts", never=_NEVER, exchanges=always)
@@ -128,13 +127,13 @@ def _mining_members(
 
 
 def _integers(store: Store, question: str) -> Iterator[tuple[int, ...]]:
-    """The rows of an answer of integers, however many there are."""
+    """The rows of an answer that has only integers; any number of rows."""
     for batch in store.batches(question):
         yield from zip(*(column.tolist() for column in batch), strict=True)
 
 
 def _days_since(blocks: Blocks, since: Longs, ever: bool) -> Ints:
-    """The day from which on each account is a member: days on their own, which a header clock may turn round."""
+    """The day on which each account becomes a member. Under a header clock days may be out of order."""
     known = since != _NEVER
     days = np.zeros(len(since), np.int32) if ever else blocks.day_of_tx(np.where(known, since, 0))
     return np.where(known, days, np.iinfo(np.int32).max).astype(np.int32)
@@ -145,7 +144,7 @@ def _table(accounts: Longs) -> pa.Table:
 
 
 def _keep_runs(store: Store, relation: Relation, question: str, blocks: Blocks, chosen: Bools) -> None:
-    """Keep the answer for the chosen blocks: one range of tx, and some more where header times run backwards."""
+    """Keep the answer for the chosen blocks: one range of tx, or several if header times run backwards."""
     store.empty(relation)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen.astype(np.int8), [0]])))
     first_tx, tx_count = blocks.columns["first_tx"], blocks.columns["tx_count"]

@@ -1,6 +1,6 @@
-"""Take one cell apart: which transactions or blocks it is made of, who they are between, and why each of them counts.
+"""Take one cell apart: its transactions or blocks, who paid whom, and why each of them counts.
 
-The amounts come from the same queries as recompute's (contributions.py), so that their sum is the published cell.
+The amounts come from the same queries as recompute's (parts.py), so their sum is the published cell.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -53,11 +53,10 @@ def explain(
 ) -> Explanation:
     """Take apart the cell of `metric_id` on `day`, as recompute makes it with the same labels, prices, methodology.
 
-    An end-of-day figure is taken apart into what changed that day. `limit` keeps the largest parts; value and total are
-    always of all. `origin` says where blocks can be read
-    again, for the addresses of accounts whose scripts the ledger does not keep.
-    Raises MetricError for an unknown id and for a metric that nothing adds up to, LedgerError for a day that is
-    not a complete one of the ledger, SourceError if `origin` names a source that cannot be read.
+    An end-of-day figure is taken apart into the changes of that day. `limit` keeps the largest parts; value and total
+    always cover all. `origin` says where blocks can be read again, for addresses that the ledger does not keep.
+    Raises MetricError for an unknown id and for a metric without parts, LedgerError for a day that is not a complete
+    day of the ledger, SourceError if `origin` cannot be read.
     """
     with open_cells(
         ledger, labels, prices=prices, methodology=methodology, origin=origin, progress=progress
@@ -67,7 +66,7 @@ def explain(
 
 @dataclass(frozen=True)
 class Cells:
-    """A ledger made ready to take cells apart: what depends on labels and methodology alone is done once."""
+    """A ledger ready to take cells apart; work that depends only on labels and methodology is done once."""
 
     ledger: Ledger
     labels: Labels
@@ -80,7 +79,7 @@ class Cells:
 
     @cached_property
     def owners(self) -> Owners:
-        """The accounts of exchanges and miners, which only flows and balances need: found when first asked for."""
+        """The accounts of exchanges and miners, found on first use: only flows and balances need them."""
         return owners_under(self.store, self.labels, [self.methodology], self.progress)
 
 
@@ -94,7 +93,7 @@ def open_cells(
     origin: Origin = Origin(),  # noqa: B008  # immutable
     progress: Progress = silent,
 ) -> Iterator[Cells]:
-    """What `explain_cell` and `parts_of` want, for as many cells as needed; the arguments are those of `explain`."""
+    """The argument of `explain_cell` and `parts_of`, for any number of cells; takes the arguments of `explain`."""
     with ledger.store("explain") as store:
         blocks = read_blocks(store, methodology.clock)
         yield Cells(ledger, labels, prices or NO_PRICES, methodology, origin, progress, store, blocks)
@@ -144,7 +143,7 @@ def explain_cell(
 
 
 def parts_of(cells: Cells, metric_id: str, day: date) -> Contributions:
-    """What each transaction adds to the cell, or to its change, of a metric that is made of transactions."""
+    """What each transaction adds to the cell or its change, for a metric made of transactions."""
     metric = _metric(metric_id, cells.labels.exchanges())
     number = _number(cells.blocks, day)
     cell = cells.owners, cells.blocks, number, metric, cells.methodology, cells.prices.usd
@@ -167,7 +166,7 @@ def _metric(metric_id: str, exchanges: Sequence[str]) -> Metric:
 
 
 def _made_of(metric: Metric, metrics: Mapping[str, Metric]) -> list[str]:
-    """The ids of the metrics that a ratio, a mean or a derived metric is made of; none if it is made of no others."""
+    """The ids of the metrics behind a ratio, a mean or a derived metric; empty for all others."""
     if metric.derived:
         return [part for part in (*metric.derived.parts, metric.derived.whole) if part]
     if metric.ratio is None:
@@ -306,7 +305,7 @@ def _why_null(cell: Explanation, value: int | None) -> list[str]:
 
 
 def _with_origins(owners: Owners, cell: Explanation) -> Explanation:
-    """Names for all transactions, the mining accounts behind the payouts, and what came from where."""
+    """The explanation with names of all transactions, the mining accounts behind payouts, and their amounts."""
     reasons = [r for part in cell.parts for party in (*part.debits, *part.credits) for r in party.reasons]
     reasons += [reason for joined in cell.joined for reason in joined.reasons]
     payouts = {r.tx for r in reasons if r.kind == "payout" and r.tx is not None}

@@ -1,4 +1,4 @@
-"""One cell and all that it is made of, as values: what `explain` gives, and its form for scripts."""
+"""The result of `explain`: one cell and all its parts, as values and as JSON."""
 
 from datetime import date
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ class Party(NamedTuple):
     postings: int
     """How many inputs, or outputs."""
     role: Role
-    """What it is in the flow that the metric counts; empty if it does not matter."""
+    """Its role in the flow that the metric counts; may be empty."""
     reasons: list[Reason]
 
 
@@ -47,7 +47,7 @@ class Part(NamedTuple):
 
 
 class JoinedPart(NamedTuple):
-    """An account that became a member that day, or ceased to be one, and so brings or takes what it held before."""
+    """An account that became a member that day, or ceased to be one; it brings or takes what it held before."""
 
     account: int
     address: str
@@ -68,7 +68,7 @@ class BlockPart(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """One cell, and all that it is made of."""
+    """One cell and all its parts."""
 
     metric: Metric
     day: date
@@ -76,10 +76,10 @@ class Explanation(NamedTuple):
     value: int | None
     """The cell as recompute has it, in 10**-18 units; None where it is not computable."""
     total: int
-    """Sum of all parts, shown or not: sat, or a number for counts. Of an end-of-day figure the change that day."""
+    """Sum of all parts, shown or not: sat, or a number for counts. For an end-of-day figure, its change that day."""
     before: int | None
-    """Of an end-of-day figure what it was at the end of the day before, as `total`; with `total` it makes the cell.
-    None for all others, and where nothing is known."""
+    """For an end-of-day figure, its value of the day before, in the unit of `total`; both together make the cell.
+    None for all others, and if nothing is known."""
     price: str | None
     """USD for one native unit that day, for a USD metric."""
     number: int
@@ -103,11 +103,11 @@ class Explanation(NamedTuple):
     warnings: list[str]
 
     def cell(self) -> str | None:
-        """The cell as metrics.csv has it; None where it is empty."""
+        """The cell as in metrics.csv; None if it is empty."""
         return None if self.value is None else plain(self.value, VALUE_PLACES)
 
     def facts(self) -> dict[str, Any]:
-        """All of it as plain dictionaries and lists for JSON; amounts in sat, but for `value`."""
+        """Everything as dictionaries and lists for JSON; amounts in sat, except `value`."""
         return {
             "metric": self.metric.id,
             "definition": self.metric.definition,

@@ -1,8 +1,7 @@
-"""What each transaction of a day adds to a metric: the questions of recompute, each transaction being a day of its own.
+"""What each transaction of a day adds to a metric: recompute's queries, with each transaction as a day of its own.
 
-There is no second set of formulas here. queries/exchange_gains.sql, queries/exchange_flows.sql and
-queries/plain_flows.sql sum over whatever number a transaction's `day` has; numbered by their place in the range, each
-transaction gets rows of its own.
+There is no second set of formulas. The queries exchange_gains, exchange_flows and plain_flows sum by the number in a
+transaction's `day`. Here that number is the transaction's place in the range, so each transaction gets its own rows.
 """
 
 from collections import Counter
@@ -25,7 +24,7 @@ from reflow.owners.owners import Owners
 
 
 class Turns(NamedTuple):
-    """Transactions by which an account came to hold something, or held nothing any more; in chain order."""
+    """Transactions by which an account began or ceased to hold something, in chain order."""
 
     tx: Longs
     account: Longs
@@ -33,7 +32,7 @@ class Turns(NamedTuple):
     """1: it holds something after the transaction and held nothing before; -1: the other way round."""
 
     def of_tx(self) -> dict[int, int]:
-        """How many accounts more hold something after each transaction that changes their number."""
+        """The change in the number of accounts that hold something, for each transaction that changes it."""
         transactions, place = np.unique(self.tx, return_inverse=True)
         sums = np.zeros(len(transactions), np.int64)
         np.add.at(sums, place, self.turn)
@@ -47,7 +46,7 @@ class Turns(NamedTuple):
 
 
 class Change(NamedTuple):
-    """How an end-of-day figure came to change, beside what its transactions add."""
+    """Other data on the change of an end-of-day figure, beside its transactions."""
 
     before: int | None
     """What it was at the end of the day before, in sat or as a number; 0 before the ledger's first day."""
@@ -58,7 +57,7 @@ class Change(NamedTuple):
 
 
 class Contributions(NamedTuple):
-    """One cell, and what it is made of."""
+    """One cell and its parts."""
 
     of_tx: dict[int, int]
     """What each transaction adds, in chain order: sat, or a number for counts; those that add nothing are left out."""
@@ -102,7 +101,7 @@ def contributions(
 
 
 def raise_if_parts_differ(metric: Metric, parts: int, whole: int) -> None:
-    """Raise ArithmeticError if the parts do not add up: there is a mistake in this program."""
+    """Raise ArithmeticError if the parts do not add up: that is a mistake in this program."""
     if parts != whole:
         raise ArithmeticError(f"{metric.id}: the parts add up to {parts}, recompute has {whole}")
 
@@ -110,7 +109,7 @@ def raise_if_parts_differ(metric: Metric, parts: int, whole: int) -> None:
 def _value(
     flows: Sequence[Flow], metric: Metric, exchanges: Sequence[str], day: date, usd: dict[date, Decimal]
 ) -> int | None:
-    """The metric's value on a day on which that flowed."""
+    """The metric's value on a day with these sums."""
     daily = Daily(1)
     daily.put(flows)
     series = exchange_series(daily, exchanges) | mining_series(daily, exchanges)

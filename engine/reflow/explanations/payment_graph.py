@@ -24,9 +24,9 @@ def payment_paths(
     """A graph of who paid whom in the cell, and of how the miners among them got their coins.
 
     Nodes have `kind` (coinbase, account or transaction), `layer` (a number, see LAYERS), `label` (short, for pictures),
-    `name` (address, txid or block) and `entity`; edges have `sat`. Accounts that neither send nor receive what the
-    metric counts, and change, are left out. `transactions` keeps that many, the largest; of each of them `parties`
-    keeps that many senders and receivers and draws the others as one.
+    `name` (address, txid or block) and `entity`; edges have `sat`. Change, and accounts without a role in the metric,
+    are left out. The `transactions` largest transactions are kept, each with at most `parties` senders and receivers;
+    the others are drawn as one.
     """
     graph: Graph = nx.MultiDiGraph()
     for part in found.parts[:transactions]:
@@ -87,7 +87,7 @@ def _others(graph: "Graph", transaction: str, role: Role, rest: Sequence[Party])
 
 
 def _add_origin(graph: "Graph", found: Explanation, party: Party) -> None:
-    """How a mining account became one: the coinbase that paid it, or the payout of those whom coinbases paid."""
+    """How an account became a mining account: by a coinbase, or by a payout of accounts that coinbases paid."""
     node = f"account {party.account}"
     for reason in party.reasons:
         if reason.tx is None:

@@ -28,7 +28,7 @@ _COLOURS: Final = {"coinbase": "#fff3c4", "account": "#e3eefb", "transaction": "
 
 
 def check_graph(target: Path) -> None:
-    """Raise OutputError if the files cannot be made: no matplotlib for the picture, or another ending of a name."""
+    """Raise OutputError if the files cannot be made: no matplotlib, or a name with another ending."""
     if target.suffix not in ("", ".graphml", ".svg"):
         raise OutputError(f"{target}: expected a folder, or a file that ends in .graphml or .svg")
     if target.suffix != ".graphml" and find_spec("matplotlib") is None:
@@ -72,7 +72,7 @@ def _draw(found: Explanation, path: Path) -> None:
 
 
 def _places(graph: "Graph") -> dict[str, tuple[float, float]]:
-    """Layer and row of every node; neighbours come near each other by the barycentre rule (Sugiyama et al., 1981)."""
+    """Layer and row of every node; the barycentre rule puts neighbours close together (Sugiyama et al., 1981)."""
     layers: defaultdict[int, list[str]] = defaultdict(list)
     for node, attributes in graph.nodes(data=True):
         layers[int(attributes["layer"])].append(node)

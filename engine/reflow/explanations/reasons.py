@@ -13,7 +13,7 @@ from reflow.owners.owners import Owners
 from reflow.store.relations import WANTED
 
 Role = Literal["sender", "receiver", "filled", "emptied", ""]
-"""`filled`: by this transaction it came to hold something; `emptied`: by it, it held nothing any more."""
+"""`filled`: the account began to hold something in this transaction; `emptied`: it ceased to."""
 
 AT_LAST: Final = 2**63 - 1
 """As of the end of the ledger, for `Owner.mines` and `Owner.reasons`."""
@@ -34,7 +34,7 @@ class Reason(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """What is known of one account; the columns of queries/account_owners.sql and its first payout."""
+    """The memberships of one account: the columns of the query account_owners, and its first payout."""
 
     label: str | None
     category: str | None
@@ -54,7 +54,7 @@ class Owner(NamedTuple):
         return paid and not minted if methodology.one_hop == "exact" else paid or minted
 
     def by_end_of(self, day: int, blocks: Blocks, methodology: Methodology) -> "Owner":
-        """What is known of it at the end of the day with that number: AT_LAST, it has the memberships of that day."""
+        """The memberships at the end of the day with that number; ask for them as of AT_LAST."""
         if methodology.membership == "ever":
             return self
 
@@ -77,7 +77,7 @@ class Owner(NamedTuple):
 
 
 def owners_of(known: Owners, accounts: Collection[int], methodology: Methodology) -> dict[int, Owner]:
-    """What is known of each of the accounts; `known` is as `methodology` has it."""
+    """The memberships of each account; `known` are the owners under `methodology`."""
     wanted = pa.table({"account": pa.array(sorted(accounts), pa.int64())})
     with known.store.lend(WANTED, wanted):
         payouts = {row["account"]: row["tx"] for row in known.store.rows("first_payouts")}
@@ -95,8 +95,8 @@ def owners_of(known: Owners, accounts: Collection[int], methodology: Methodology
 def role(metric: Metric, owner: Owner, tx: int, methodology: Methodology, *, is_debit: bool) -> Role:
     """What a debit's or credit's account is in the flow that `metric` counts: sender, receiver, or neither.
 
-    A metric without a named sender or receiver (plain, Net) counts anyone else as one; one without a direction
-    (balances, TxExCnt) only those of its set.
+    If the metric names no sender or receiver (plain, Net), anyone else counts as one. If it has no direction
+    (balances, TxExCnt), only accounts of its set count.
     """
     if metric.direction == "Net":
         return "sender" if is_debit else "receiver"

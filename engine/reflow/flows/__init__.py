@@ -1,1 +1,1 @@
-"""What moved between entities each day, and the metrics made of it."""
+"""Flows between entities by day, and the metrics made of them."""

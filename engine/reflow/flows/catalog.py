@@ -1,9 +1,8 @@
-"""Every metric as data: id, family, direction, hop, entity, unit, definition, section, layer, and what it is made of.
+"""Every metric as data: id, family, direction, hop, entity, unit, definition, section, layer, and its daily sums.
 
-The ids follow the vendor's grammar (methodology 6): family, direction, hop, entity, unit. FORMS is the
-one place that spells them and says which daily sums they come from: the computation knows sums only, by the
-names of the columns of queries/exchange_gains.sql, queries/exchange_flows.sql, queries/plain_flows.sql,
-queries/block_days.sql and queries/kept_days.sql.
+The ids follow the vendor's grammar (methodology 6): family, direction, hop, entity, unit. FORMS is the one place that
+spells them and names their daily sums. The computation knows only sums, named like the columns of the queries
+exchange_gains, exchange_flows, plain_flows, block_days and kept_days.
 """
 
 import re
@@ -20,11 +19,11 @@ Layer = Literal[1, 2, 3]
 """What a metric proves in a cross-check: 1 the ledger, 2 the labels, 3 the definition of miner flows."""
 
 LAYERS: Final[dict[Layer, str]] = {1: "control metrics", 2: "exchange flows", 3: "miner flows"}
-"""What is of each layer, in the order in which they are judged."""
+"""The metrics of each layer, in the order of judgement."""
 
 Adds = Literal["blocks", "transactions", "changes", ""]
-"""What a value adds up over in its day: blocks, transactions, or what changed that day on top of the day before (an
-end-of-day figure); empty for none of these (distinct accounts, ratios, means, medians)."""
+"""The parts that add up to a day's value: blocks, transactions, or changes on top of the day before (an end-of-day
+figure). Empty for distinct accounts, ratios, means and medians."""
 
 ASSET: Final = "btc"
 """The asset that all metrics are of, as the vendor writes it."""
@@ -33,7 +32,7 @@ EX: Final = "Ex"
 INCL: Final = "ExIncl"
 """Entity code for the sum over exchanges, flows between exchanges included."""
 HELD: Final = "held"
-"""Name of the sums that say what an exchange holds: of a day what it holds more, in a series the end-of-day balance."""
+"""Name of the sums of an exchange's balance: by day the change, in a series the end-of-day balance."""
 ALL_WORD: Final = "all"
 """In place of exchange codes: every labelled exchange."""
 SEEDS_WORD: Final = "seeds"
@@ -41,7 +40,7 @@ SEEDS_WORD: Final = "seeds"
 
 
 class Ratio(NamedTuple):
-    """`factor` times the metric's sums over those of `of`, summed over `days`; nothing before there are as many."""
+    """`factor` times the metric's sums over those of `of`, both summed over the last `days`; None before that."""
 
     of: str
     days: int
@@ -93,7 +92,7 @@ class Metric(NamedTuple):
 
     @property
     def native_id(self) -> str:
-        """The id in native units of what this is in US dollars."""
+        """The id of the same metric in native units."""
         return self.stem + _SUFFIXES["native"]
 
     @property
@@ -103,7 +102,7 @@ class Metric(NamedTuple):
 
     @property
     def needs_prices(self) -> bool:
-        """Whether prices decide it: US dollars, and what is made of them. Wrong prices make it wrong."""
+        """Whether prices decide it: US dollars and metrics made of them."""
         return self.unit == "USD" or self.derived is not None
 
 
@@ -569,7 +568,7 @@ def seeds() -> list[Metric]:
 
 
 def exchange_flow(direction: str, entity: str) -> Metric:
-    """What an exchange, or all as one, gained (`In`) or lost (`Out`) in native units."""
+    """The metric of what an exchange, or all as one, gained (`In`) or lost (`Out`), in native units."""
     forms = {form.direction: form for form in FORMS if form.family == "Flow" and form.entities == "each"}
     return next(forms[direction].of(None, entity))
 
@@ -609,8 +608,8 @@ def chosen_exchanges(
 ) -> list[str]:
     """The exchanges with metrics of their own in a run, sorted; all of `labelled` count in `Ex` and `ExIncl` anyway.
 
-    Those that the vendor has, and those that label files of one's own name (not in `shipped_only`); or `wanted`, codes
-    with commas between them, or `all`. Raises MetricError for a code that is not labelled.
+    By default the vendor's exchanges and those in your own label files (not in `shipped_only`). `wanted` is `all`, or
+    codes with commas between them. Raises MetricError for a code that is not labelled.
     """
     if wanted is None:
         return sorted(code for code in labelled if code in VENDOR_EXCHANGES or code not in shipped_only)
@@ -632,7 +631,7 @@ def sums_of(*families: str) -> list[str]:
 
 
 def exchange_sums() -> list[str]:
-    """Names of the daily sums of exchanges alone: the columns of queries/exchange_gains.sql."""
+    """Names of the daily sums of exchanges alone: the columns of the query exchange_gains."""
     return sums_of("Flow", "Sply", "FlowTfr", "TxEx")
 
 
@@ -653,7 +652,7 @@ def select(metrics: Iterable[Metric], patterns: Iterable[str]) -> list[Metric]:
 
 
 def facts(metric: Metric) -> dict[str, object]:
-    """What a person or a script may ask of a metric: all but how it is computed, and whether it is a seed."""
+    """A metric as JSON, without its computation; says whether it is a seed."""
     told = metric._asdict()
     for name in ("sums", "minus", "ratio", "derived"):
         del told[name]
@@ -662,7 +661,7 @@ def facts(metric: Metric) -> dict[str, object]:
 
 @cache
 def find(id_: str) -> Metric | None:
-    """What the catalogue says of an id, whatever the exchange in it is called; None for an id of no form."""
+    """The metric of an id, with any exchange code in it; None if the id has no form."""
     if id_ in (plain := _without_codes()):
         return plain[id_]
     for pattern, form in _patterns():

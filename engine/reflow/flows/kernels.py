@@ -29,7 +29,7 @@ _LOW: Final = np.uint64(0xFFFFFFFF)
 
 
 class Rows(NamedTuple):
-    """Some rows of queries/debits.sql or queries/credits.sql."""
+    """Some rows of queries/ledger/debits.sql or queries/ledger/credits.sql."""
 
     tx: Longs
     account: Longs

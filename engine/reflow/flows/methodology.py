@@ -81,7 +81,7 @@ class Methodology:
 def read_all(sources: Sequence[str]) -> dict[str, Methodology]:
     """Methodologies by name: that of the preset, or of the file without `.toml`.
 
-    Raises MethodologyError as `Methodology.read` does, and when two have one name.
+    Raises MethodologyError as `Methodology.read` does, and if two have the same name.
     """
     found: dict[str, Methodology] = {}
     for source in sources:
@@ -102,7 +102,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def fault(key: str, value: object) -> str | None:
-    """What is wrong with one parameter, or None."""
+    """The fault in one parameter, or None."""
     if key not in ALLOWED:
         return f"unknown key {key}, expected one of {', '.join(ALLOWED)}"
     if value not in ALLOWED[key]:
@@ -125,7 +125,7 @@ PRESETS: Final[dict[str, Methodology]] = {
     "strict": Methodology(sender="all_inputs"),
     "proportional": Methodology(sender="pro_rata"),
 }
-"""Named methodologies (methodology 8); docs/methodology.md says what speaks for each."""
+"""Named methodologies (methodology 8); docs/methodology.md gives a reason for each."""
 
 PURPOSES: Final[dict[str, str]] = {
     "reference": "Every default.",

@@ -2,7 +2,7 @@
 
 This is the one step that touches every row of the ledger, so it is a numba kernel over columns rather than SQL: a hash
 table of the members, and dense arrays for the transactions, which are numbered without gaps. It knows nothing of flows;
-what becomes of the sums is in queries/exchange_flows.sql and queries/plain_flows.sql.
+the queries exchange_flows and plain_flows use the sums.
 """
 
 from typing import NamedTuple

@@ -1,6 +1,6 @@
 """Daily prices from a CSV or Parquet file with the columns `time` and `PriceUSD`, as exact decimals.
 
-The vendor's btc.csv works as it is. A day without a price has none: USD metrics are null that day, never
+The vendor's btc.csv works as it is. On a day without a price USD metrics are null, never
 zero.
 """
 
@@ -128,7 +128,7 @@ def _time_text(value: object) -> str:
 
 
 def _price_text(value: object) -> str:
-    """A float that is not a number is how frames without nulls say that there is none."""
+    """The price as text; NaN means no price, as in frames without nulls."""
     if value is None or (isinstance(value, float | np.floating) and math.isnan(value)):
         return ""
     return format(value, "f") if isinstance(value, Decimal) else str(value).strip()

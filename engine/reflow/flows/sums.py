@@ -1,7 +1,7 @@
 """Daily sums in satoshis of everything that depends on who owns an account, range by range through the ledger.
 
-The members' postings are found by a kernel (postings.py); the flows are queries/exchange_gains.sql,
-queries/exchange_flows.sql and queries/plain_flows.sql over what it found.
+A kernel finds the members' postings (postings.py); the queries exchange_gains, exchange_flows and plain_flows add up
+the flows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -152,7 +152,7 @@ def _takes_part(sums: MiningSums) -> Bools:
 
 
 def _exchange_sums(postings: Postings, of_exchange: ExchangeRows) -> pa.Table:
-    """The transactions with an exchange, as queries/exchange_gains.sql describes them."""
+    """The transactions with an exchange, as the query exchange_gains describes them."""
     place = postings.touched[of_exchange.touched]
     columns: Columns = {
         "day": postings.part.days[place],
@@ -170,7 +170,7 @@ def _exchange_sums(postings: Postings, of_exchange: ExchangeRows) -> pa.Table:
 def _shared_sums(
     postings: Postings, of_exchange: ExchangeRows, sums: MiningSums, takes_part: Bools
 ) -> Columns:
-    """Those of them that have a mining member too, as queries/exchange_flows.sql describes them."""
+    """Those of them that have a mining member too, as the query exchange_flows describes them."""
     is_payment = postings.inputs.number[postings.touched] > 0
     both = (takes_part & is_payment)[of_exchange.touched]
     own: Columns = {
@@ -192,7 +192,7 @@ def _without_hop0(columns: Columns) -> Columns:
 
 
 def _columns_at(postings: Postings, sums: MiningSums, at: Longs) -> Columns:
-    """What the queries ask of these of the touched transactions; queries/plain_flows.sql asks no more."""
+    """What the queries ask of these of the touched transactions; plain_flows asks no more."""
     place = postings.touched[at]
     columns: Columns = {
         "day": postings.part.days[place],

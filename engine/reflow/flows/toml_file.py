@@ -1,4 +1,4 @@
-"""TOML files that people write: their content, and the line of whatever is wrong with it."""
+"""TOML files that people write: their content, and the line of a fault."""
 
 import re
 import tomllib
@@ -21,7 +21,7 @@ class TomlFile(NamedTuple):
 
 
 def read_toml(path: Path, *, what: str, missing: str) -> TomlFile:
-    """Read the file; `what` is in it, and `missing` is said where there is none.
+    """Read the file. Messages call its content `what`, and say `missing` if there is no file.
 
     Raises MethodologyError naming file and line: no file, unreadable, not TOML.
     """
@@ -39,7 +39,7 @@ def read_toml(path: Path, *, what: str, missing: str) -> TomlFile:
 
 
 def line_of(text: str, *keys: str) -> int:
-    """Number of the line that begins what gives the key its value: a top-level one, or one in the tables before it.
+    """Number of the line on which the value of a key begins; the key is at top level, or in the tables named first.
 
     The parser keeps no places, but lines from the first on are TOML themselves unless they end within a
     value.

@@ -1,7 +1,7 @@
 """From daily sums to the values of the metrics: native units, USD, counts, ratios, means, all exact.
 
-A value is an integer number of 10**-18 units of its metric, or None where it is not computable. No float is involved.
-What is no whole number of these is rounded half away from zero, once (methodology 5, 9.9).
+A value is an integer number of 10**-18 units of its metric, or None if it is not computable. There are no floats.
+Smaller fractions are rounded once, half away from zero (methodology 5, 9.9).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

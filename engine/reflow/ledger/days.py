@@ -20,7 +20,7 @@ _EPOCH: Final = date(1970, 1, 1)
 
 
 class Blocks(NamedTuple):
-    """The columns of queries/block_days.sql; days count from the ledger's first day."""
+    """The columns of queries/ledger/block_days.sql; days count from the ledger's first day."""
 
     first_day: date
     day_count: int

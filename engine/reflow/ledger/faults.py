@@ -1,4 +1,4 @@
-"""What a check of a ledger finds: every fault counted, the first few told."""
+"""The faults that a check of a ledger finds: all are counted, the first few are listed."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 KEPT: Final = 20
-"""Faults that are told; all are counted."""
+"""Faults that are listed; all are counted."""
 
 
 class Fault(NamedTuple):
@@ -43,7 +43,7 @@ class Faults:
         self.extend([fault], 1)
 
     def add_each(self, wrong: NDArray[np.bool_], fault: Callable[[int], Fault]) -> None:
-        """One for each place that is true; `fault` tells the one at a place."""
+        """One for each place that is true; `fault` makes the fault of a place."""
         places = np.flatnonzero(wrong)
         self.first += [fault(int(place)) for place in places[:KEPT]]
         self.count += len(places)

@@ -136,4 +136,4 @@ def _look_up(
 
 
 def _warning(count: int, reason: str) -> str:
-    return f"no address for {count:,} accounts: {reason}; --datadir or --rpc say where the blocks are"
+    return f"no address for {count:,} accounts: {reason}; name the blocks with --datadir or --rpc"

@@ -22,8 +22,8 @@ def write_clusters(owners: Owners, labels: Labels, graphs: Sequence[str], out: s
     """Write the files of all clusters into the folder `out`, all or none; gives their paths.
 
     - accounts.csv: every exchange account: entity, account, address (labelled ones), round, balance (native units),
-      and for those that joined in a round: source, height, txid (queries/cluster_members.sql).
-    - conflicts.csv (queries/cluster_claims_in_conflict.sql), coinjoins.csv (queries/skipped_coinjoins.sql).
+      and for those that joined in a round: source, height, txid (query cluster_members).
+    - conflicts.csv (query cluster_claims_in_conflict), coinjoins.csv (query skipped_coinjoins).
     - cluster-CODE.graphml for each exchange of `graphs`: a node for each account (address, round, balance), an edge
       from an account to each that joined by its signature (height, txid).
 

@@ -41,7 +41,7 @@ class Cluster(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """An exchange's claim on an account in conflict; one row of queries/cluster_claims_in_conflict.sql."""
+    """An exchange's claim on an account in conflict; one row of queries/owners/cluster_claims_in_conflict.sql."""
 
     account: int
     entity: str

@@ -62,7 +62,7 @@ Matrix = dict[str | None, dict[str, int]]
 
 
 class PoolReport(NamedTuple):
-    """What `reflow pools` tells; all of it over the complete days."""
+    """The result of `reflow pools`, over the complete days."""
 
     first_day: date | None
     last_day: date | None

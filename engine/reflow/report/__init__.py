@@ -1,1 +1,1 @@
-"""What people look at: one HTML file with the verdict and its charts, pictures of them, frames for notebooks."""
+"""The report for people: one HTML file with the verdict and charts, and pictures of the charts."""

@@ -1,6 +1,6 @@
-"""The charts as Vega-Lite, each a function of a palette; their data are named `rows` and come from elsewhere.
+"""The charts as Vega-Lite specifications, each a function of a palette; their data set is named `rows`.
 
-A temporal field holds milliseconds since 1970 in UTC. Charts only draw: what hovering and keys show is the page's own.
+A temporal field holds milliseconds since 1970, UTC. Charts only draw; page.js shows values under mouse and keys.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ Spec = dict[str, Any]
 HEIGHT: Final = 220
 _LOW: Final = 110
 _MARGIN: Final = 58
-"""Width of the labels of every y axis of numbers, so that days lie under each other in neighbouring charts."""
+"""Width of the labels of every y axis of numbers: days are then aligned between charts."""
 _ROW: Final = 18
 _NUMBER: Final = (
     "abs(datum.value) >= 1000 ? replace(format(datum.value, '.3~s'), 'G', 'B') : format(datum.value, '~g')"

@@ -1,4 +1,4 @@
-"""What stands behind the charts: pools from the ledger, and the transactions of the worst days."""
+"""Pools from the ledger, and the transactions of the worst days."""
 
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -10,11 +10,11 @@ from reflow.report.figures import percent
 from reflow.results.frames import Frames
 
 _SHOWN: Final = 3
-"""Accounts told on each side of a transaction."""
+"""Accounts shown on each side of a transaction."""
 _WAYS: Final = {
     "exclude": "leaving it out",
     "include": "counting it",
-    "other clock": "cutting days by the other clock, which moves it,",
+    "other clock": "moving it to the day of the other clock",
 }
 
 
@@ -30,7 +30,7 @@ class Part(NamedTuple):
     """The accounts that it debits; empty for a block."""
     receivers: str
     closes: bool
-    """Whether it is one of those that would close the gap."""
+    """Whether it would close the gap, perhaps with others."""
 
 
 class WorstDay(NamedTuple):
@@ -45,17 +45,17 @@ class WorstDay(NamedTuple):
     share: str
     """Of the vendor's value; empty where that is 0."""
     command: str
-    """The call that takes the day apart."""
-    told: str
-    """What the parts are, in a few words; empty without any."""
+    """The command that takes the day apart."""
+    summary: str
+    """What the parts are, in a few words; empty without parts."""
     closing: str
     """How the gap would close; empty if nothing was found."""
     parts: list[Part]
-    """Those that would close the gap, then the largest."""
+    """First those that would close the gap, then the largest."""
 
 
 class Evidence(NamedTuple):
-    """What a report has besides series."""
+    """The parts of a report that are not series."""
 
     days: list[WorstDay]
     pools: PoolReport | None
@@ -73,11 +73,11 @@ def _missing(frames: Frames, pools: PoolReport | None) -> Iterator[str]:
     folder = frames.folder.name or "."
     if frames.crosscheck is None:
         yield (
-            "The vendor's series, so no verdict, no differences and no label coverage: run "
+            "The vendor's series, and so the verdict, differences and label coverage: run "
             f"reflow crosscheck --metrics {folder} --vendor FILE --out {folder}, then this report again."
         )
     elif not any(day.get("largest") for day in frames.crosscheck.get("worst", [])):
-        yield "The transactions of the worst days: give the ledger and its labels to reflow crosscheck."
+        yield "The transactions of the worst days: run reflow crosscheck with --ledger and --labels."
     if frames.sweep is None:
         yield "A ranking of methodologies: run reflow sweep, and name its folder with --sweep."
     if pools is None:
@@ -98,19 +98,19 @@ def _day(day: dict[str, Any]) -> WorstDay:
         difference=day["difference"],
         share="" if relative is None else percent(relative),
         command=day.get("command", ""),
-        told=_told(metric, day.get("number"), len(largest)),
+        summary=_summary(metric, day.get("number"), len(largest)),
         closing=_closing(closing) if closing else "",
         parts=closers + [part for part in largest if part.hash not in closing_hashes],
     )
 
 
-def _told(metric: str, number: int | None, shown: int) -> str:
+def _summary(metric: str, number: int | None, shown: int) -> str:
     if number is None:
         return ""
     entry = find(metric)
     things = "block" if entry and entry.adds == "blocks" else "transaction"
-    all_of_them = f"{number:,} {things}{'' if number == 1 else 's'} behind ours"
-    return f"{all_of_them}, the {shown} largest" if shown < number else all_of_them
+    all_of_them = f"{number:,} {things}{'' if number == 1 else 's'} behind our value"
+    return f"{all_of_them}, the {shown} largest shown" if shown < number else all_of_them
 
 
 def _closing(closing: dict[str, Any]) -> str:
@@ -133,7 +133,7 @@ def _part(metric: str, part: dict[str, Any], *, closes: bool) -> Part:
 
 
 def _adds(metric: str, amount: int) -> str:
-    """Satoshis, but of counts and sizes a number."""
+    """Native units; for counts and sizes a number."""
     entry = find(metric)
     return str(amount) if entry and entry.unit in ("count", "bytes") else plain(amount)
 

@@ -1,4 +1,4 @@
-"""What each chart of the report shows: rows of exact text for tables and downloads, and the chart drawn from them."""
+"""The data of each chart: rows of exact text for tables and downloads, and the chart drawn from them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -33,7 +33,7 @@ FLOWS: Final = (
     ("Flow", "In", None, "Into exchanges"),
     ("Flow", "Out", None, "Out of exchanges"),
 )
-"""Family, direction, hop and title of each chart, in the order in which they are offered."""
+"""Family, direction, hop and title of each chart, in the order of the list."""
 
 
 class Figure(NamedTuple):
@@ -66,7 +66,7 @@ def _datum(name: str, cell: Cell) -> Cell | float:
 
 
 def milliseconds(day: date) -> int:
-    """Since 1970, of a UTC day's midnight."""
+    """Milliseconds from 1970 to a UTC day's midnight."""
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
 
 
@@ -77,13 +77,13 @@ def metrics_of(frames: Frames) -> list[Metric]:
 
 
 def step_of(first: date, last: date) -> Step:
-    """The step that suits a chart of these days; page.js has the same rule for what it shows."""
+    """The step that suits a chart of these days; page.js has the same rule."""
     days = (last - first).days + 1
     return "1d" if days <= _MOST_DAYS else "1w" if days <= _MOST_WEEKS else "1mo"
 
 
 def binned(frame: pl.DataFrame, step: Step) -> pl.DataFrame:
-    """With `t` and `t2` (Date), the first day of each row's bin and of the next one, in place of `time`."""
+    """The rows with `t` and `t2` (Date) in place of `time`: the first day of the row's bin and of the next bin."""
     start = pl.col("time").dt.truncate(step)
     return frame.with_columns(t=start, t2=start.dt.offset_by(step)).drop("time")
 
@@ -106,7 +106,7 @@ def stacks(metrics: Iterable[Metric]) -> list[dict[str, Any]]:
 
 
 def strongest(frames: Frames) -> list[str]:
-    """The exchanges with the largest flows in all, largest first: they have a colour of their own in every chart."""
+    """The exchanges with the largest total flows, largest first: each has its colour in every chart."""
     entities = {id_: code for stack in stacks(metrics_of(frames)) for code, id_ in stack["members"].items()}
     sums = (
         frames.metrics.filter(pl.col("metric").is_in(list(entities)))
@@ -120,7 +120,7 @@ def strongest(frames: Frames) -> list[str]:
 
 
 def where_they_differ(frames: Frames) -> Figure | None:
-    """Metrics that are not the vendor's by time: the largest relative difference of each bin."""
+    """Metrics that differ from the vendor's, over time: the largest relative difference of each bin."""
     if frames.comparison is None or frames.differences is None:
         return None
     order = frames.comparison.filter(pl.col("verdict") != "exact").sort("layer", "metric")["metric"].to_list()
@@ -165,7 +165,7 @@ def where_they_differ(frames: Frames) -> Figure | None:
 
 
 def label_coverage(frames: Frames) -> Figure | None:
-    """What share of the vendor's exchange flows ours are, by exchange and time, as crosscheck found it."""
+    """Our share of the vendor's exchange flows, by exchange and time, from the cross-check."""
     told = (frames.crosscheck or {}).get("coverage_over_time", [])
     names = {metric.id: f"{metric.entity} {metric.direction.lower()}" for metric in metrics_of(frames)}
     rows: list[list[Cell]] = [
@@ -209,7 +209,7 @@ def _coverage(ratio: float) -> int:
 
 
 def percent(share: float) -> str:
-    """A share for people: four digits, or all before the point."""
+    """A share for people, with four digits or all before the point."""
     if share == float("inf"):
         return "∞"
     return f"{100 * share:,.0f} %" if share >= 10 else f"{100 * share:.4g} %"

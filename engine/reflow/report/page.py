@@ -28,7 +28,7 @@ from reflow.results.frames import Frames
 
 _FONT: Final = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
 _MANY: Final = 40
-"""Metrics from which on there is a field to find one."""
+"""From this many metrics on, the page has a search field."""
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
@@ -55,7 +55,7 @@ def render(frames: Frames, evidence: Evidence) -> str:
 
 
 def _policy(*scripts: str) -> str:
-    """No request of any kind, and no script but those two; Vega compiles its expressions, hence `unsafe-eval`."""
+    """A policy that allows only these two scripts and no request; Vega compiles its expressions: `unsafe-eval`."""
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
     return (
@@ -143,13 +143,13 @@ def _data(
 
 
 def _json(data: object) -> Markup:
-    """JSON that can stand in a script element, whatever the names in it are."""
+    """JSON that is safe inside a script element."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
 def _groups(frames: Frames, known: Sequence[Metric]) -> list[tuple[str, list[dict[str, str]]]]:
-    """The metrics by layer, for the list to choose from; without a cross-check the miners' flows come first."""
+    """The metrics by layer, for the list; without a cross-check miner flows come first."""
     verdicts = _verdicts(frames)
     groups: dict[str, list[dict[str, str]]] = {name: [] for name in LAYERS.values()}
     for metric in known:
@@ -195,14 +195,14 @@ def _sections(content: dict[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def text(column: str) -> pl.Expr:
-    """A column of decimals, or of such text, as plain decimals without zeros at the end."""
+    """A column of decimals, or of their text, as plain decimals without zeros at the end."""
     plain = pl.col(column).cast(pl.String)
     whole = plain.str.strip_chars_end("0").str.strip_chars_end(".")
     return pl.when(plain.str.contains(".", literal=True)).then(whole).otherwise(plain).alias(column)
 
 
 def series(frames: Frames) -> pl.DataFrame:
-    """metric, time, ours, vendor as text, exact, by metric and day; null is no value, or a day that the vendor lacks.
+    """A row for each metric and day: metric, time, ours and vendor as text, exact. Null is no value.
 
     `exact`: whether both are equal as far as the vendor's has digits.
     """
@@ -216,7 +216,7 @@ def series(frames: Frames) -> pl.DataFrame:
 def pack(one: pl.DataFrame) -> str:
     """The series of one metric: `OURS`, `OURS,VENDOR` where the vendor has a value, `OURS,=` where it is the same.
 
-    `OURS,~VENDOR`: the vendor's is ours with fewer digits, so that there is no difference.
+    `OURS,~VENDOR`: the vendor's has fewer digits but is equal otherwise.
     """
     ours, vendor = pl.col("ours").fill_null(""), pl.col("vendor")
     rounded = pl.when("exact").then(",~" + vendor).otherwise("," + vendor)

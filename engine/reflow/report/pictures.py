@@ -35,9 +35,7 @@ _FONT: Final = "Liberation Sans"
 _WIDTH: Final = 720
 _SCALE: Final = 2
 
-_NOTE: Final = (
-    "Share of the blocks of each pool, told by payout addresses and coinbase tags; numbers are blocks."
-)
+_NOTE: Final = "Share of blocks by pool, known from payout addresses and coinbase tags; numbers are blocks."
 
 Rows = list[dict[str, Any]]
 
@@ -67,7 +65,7 @@ def write_pictures(every: Sequence[Picture], folder: str | Path, progress: Progr
 
 
 def _numbered(svg: str) -> str:
-    """The picture with its clips and gradients numbered from 0: Vega counts on from one picture to the next."""
+    """The picture with clips and gradients numbered from 0; Vega counts on from picture to picture."""
     ids: dict[str, str] = {}
     return re.sub(
         r"\b(clip|gradient)_?\d+\b", lambda found: ids.setdefault(found[0], f"{found[1]}{len(ids)}"), svg
@@ -79,7 +77,7 @@ def _write(content: bytes, path: Path) -> None:
 
 
 def pictures(frames: Frames, evidence: Evidence) -> Iterator[Picture]:
-    """Those of the page, each flow by exchange, and each metric: the compared ones, or without a cross-check all."""
+    """Pictures of the page's charts, each flow by exchange, and each metric: the compared ones, or all if none was."""
     for figure in all_figures(frames, evidence):
         if figure.rows:
             yield Picture(figure.id, figure.title, figure.note, [(figure.draw(PAPER), figure.records())])
@@ -88,7 +86,7 @@ def pictures(frames: Frames, evidence: Evidence) -> Iterator[Picture]:
 
 
 def all_figures(frames: Frames, evidence: Evidence) -> list[Figure]:
-    """Those that there are data for."""
+    """All charts that have data."""
     pools = pool_shares(evidence.pools) if evidence.pools is not None else None
     every = (where_they_differ(frames), label_coverage(frames), pools, ranking(frames))
     return [figure for figure in every if figure is not None]
@@ -122,7 +120,7 @@ def pool_shares(report: PoolReport) -> Figure | None:
 
 
 def specification(picture: Picture) -> Spec:
-    """The chart as one Vega-Lite specification with its data and its looks."""
+    """The chart as one Vega-Lite specification with data and style."""
     datasets = {f"rows{number}": rows for number, (_, rows) in enumerate(picture.parts)}
     charts = [
         {key: value for key, value in spec.items() if key not in ("$schema", "autosize")}

@@ -14,13 +14,13 @@ _LIBRARIES: Final = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-c
 
 
 class Written(NamedTuple):
-    """What a report is, in short, and its files."""
+    """A report in short, and its files."""
 
     verdict: str
     layers: dict[str, str]
     """Name of each layer to its state: holds, breaks, not judged, not compared, not checked."""
     findings: list[str]
-    """What explains differences, a sentence or two each."""
+    """Findings, a sentence or two each."""
     missing: list[str]
     """What the report lacks, and how to get it."""
     days: int
@@ -32,7 +32,7 @@ class Written(NamedTuple):
 
 
 def check_libraries() -> None:
-    """Raise OutputError if a library of the extra `report` is missing; before anything takes time."""
+    """Raise OutputError if a library of the extra `report` is missing; call it before long work."""
     if missing := [package for module, package in _LIBRARIES.items() if find_spec(module) is None]:
         raise OutputError(f"a report needs {', '.join(missing)}: install reflow[report]")
 

@@ -37,7 +37,7 @@ _COLUMNS: Final = {
 
 
 def compared(frames: Frames) -> dict[str, Any] | None:
-    """The comparison, a row a metric: by layer, those that are off first."""
+    """The comparison, one row for each metric, by layer; metrics that are off come first."""
     if frames.comparison is None:
         return None
     table = frames.comparison
@@ -96,7 +96,7 @@ def worst_days(evidence: Evidence) -> dict[str, Any] | None:
         return None
     header = ("metric", "day", "ours", "vendor", "difference")
     lines = ([getattr(day, name) for name in header] for day in evidence.days)
-    note = "Where to look first; of metrics with the same gap on a day only one is listed."
+    note = "Where to look first. If several metrics have the same gap on a day, only one is listed."
     layers = [
         (title, [day for day in evidence.days if day.layer == layer]) for layer, title in LAYERS.items()
     ]
@@ -104,7 +104,7 @@ def worst_days(evidence: Evidence) -> dict[str, Any] | None:
 
 
 def inputs(frames: Frames) -> list[tuple[str, list[tuple[str, str]]]]:
-    """What everything was made from: groups of names and values."""
+    """The inputs of the run, the cross-check and the sweep: groups of names and values."""
     run = frames.run
     methodology = [(name, str(value)) for name, value in run["methodology"].items()]
     check = frames.crosscheck or {}
@@ -136,7 +136,7 @@ def data_csv(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def shortly(text: str) -> str:
-    """A decimal for people, rounded to 8 places half away from zero; all of it where nothing would be left."""
+    """A decimal for people, rounded to 8 places half away from zero; in full if that would be 0."""
     part, parts = Decimal(text).as_integer_ratio()
     rounded = divide(part * SCALE, parts)
     return plain(rounded) if rounded or not part else text

@@ -23,7 +23,7 @@ def ranking(frames: Frames) -> Figure | None:
     return Figure(
         "sweep",
         "Which definition comes nearest",
-        "Distance to the vendor's series, 0 to 1; a methodology is told by what it changes in the reference."
+        "Distance to the vendor's series, 0 to 1; a methodology is named by its changes from the reference."
         + more,
         "bars",
         {"row": "methodology", "value": by, "told": "distance", "place": "rank", "best": "nearest"},
@@ -36,7 +36,7 @@ def ranking(frames: Frames) -> Figure | None:
 
 
 def sweep_tables(frames: Frames) -> dict[str, Any]:
-    """Sentences and tables of the sweep: the whole ranking, what single changes move, what cannot be told apart."""
+    """Sentences and tables of the sweep: the ranking, single changes, groups with equal series."""
     told = frames.sweep
     if told is None:
         return {"texts": [], "tables": []}

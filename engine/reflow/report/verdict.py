@@ -13,7 +13,7 @@ LAYERS: Final[tuple[tuple[catalog.Layer, str, str], ...]] = (
     (2, "Labels", "How complete are our labels? Exchange flows."),
     (3, "Definition", "Is the definition the vendor's? Miner flows."),
 )
-"""Number, name and question of each, in the order in which they are to be read."""
+"""Number, name and question of each, in reading order."""
 
 
 class Layer(NamedTuple):
@@ -23,24 +23,24 @@ class Layer(NamedTuple):
     question: str
     state: State
     word: str
-    """The state in a word or two: colour alone tells nobody enough."""
+    """The state in a word or two, beside its colour."""
     agreement: str
     """How many metrics agree, how many days are off."""
     text: str
 
 
 class Finding(NamedTuple):
-    """One thing that explains differences."""
+    """An explanation of differences."""
 
     title: str
     text: str
     metric: str
-    """Where to see it; empty for nowhere in particular."""
+    """Where to see it; may be empty."""
     day: str
 
 
 class Verdict(NamedTuple):
-    """What the top of the report says."""
+    """The top of the report."""
 
     state: State
     headline: str
@@ -68,11 +68,11 @@ _AGREED: Final = {
     2: "The ledger is the vendor's; exchange flows differ",
     3: "Ledger and labels agree; miner flows differ",
 }
-"""What the layer that breaks first says about those below it."""
+"""Headline by the layer that breaks first."""
 
 
 def verdict(frames: Frames) -> Verdict:
-    """What to read first."""
+    """The verdict of a cross-check, or the command that makes one."""
     if frames.crosscheck is None:
         return _not_compared(frames)
     check = frames.crosscheck
@@ -115,10 +115,10 @@ def _detail(check: dict[str, Any], findings: list[Finding]) -> str:
     failed = check["verdict"].get("failed", [])
     number = len(findings)
     things = "One thing explains" if number == 1 else f"{number} things explain"
-    sentences = [f"{things} the differences; they are named below." if number else ""]
+    sentences = [f"{things} the differences; see below." if number else ""]
     if failed:
         sentences.append(
-            f"Required, and off: {', '.join(failed[:6])}{' and more' if len(failed) > 6 else ''}."
+            f"Required to agree, but off: {', '.join(failed[:6])}{' and more' if len(failed) > 6 else ''}."
         )
     return " ".join(filter(None, sentences))
 

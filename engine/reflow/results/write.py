@@ -135,7 +135,7 @@ def _decimals(values: Values) -> pa.Array:
     if too_large := [value for value in values if value is not None and abs(value) > _LARGEST]:
         value = plain(too_large[0], VALUE_PLACES)
         raise OutputError(
-            f"a value of {value}, expected at most 20 digits before the point: look at the prices"
+            f"a value of {value}, expected at most 20 digits before the point: check the prices"
         )
     raw = b"".join((value or 0).to_bytes(16, "little", signed=True) for value in values)
     has_value = np.array([value is not None for value in values], np.bool_)

@@ -1,6 +1,6 @@
 """What a request is answered with: a status, a media type, headers and a body made piece by piece; or a problem.
 
-A problem is told in the vendor's form: a status, a type for programs, a message for people.
+A problem has the vendor's form: a status, a type for programs, a message for people.
 """
 
 import json

@@ -152,7 +152,7 @@ def _recomputation(snapshot: Snapshot) -> dict[str, Any]:
 _ASSETS = parameters.ids("assets", f"`{ASSET}`, or `*`.")
 _METRICS = parameters.ids("metrics", "Metric ids, perhaps with `*` at the end; all if left out.")
 _REVIEWABLE = parameters.boolean(
-    "reviewable", None, "true leaves nothing: what is recomputed is not reviewed."
+    "reviewable", None, "true gives an empty list: recomputed metrics are not reviewed."
 )
 _FORMAT = parameters.choice("format", ("json", "json_stream"), "json", "json_stream is one object a line.")
 _ALONE: Final = (METHODOLOGY, API_KEY, PRETTY)

@@ -121,13 +121,11 @@ def _published(call: Call, metric: str, day: date) -> str | None:
     return value or None
 
 
-_DIFFERS: Final = (
-    "the published value is another: ledger, labels or prices are not those of the recomputation"
-)
+_DIFFERS: Final = "the published value differs: ledger, labels or prices are not those of the recomputation"
 
 _PARAMETERS: Final = (
     parameters.text("metric", "The id of a metric.", required=True),
     parameters.moment("time", "The UTC day.")._replace(required=True),
-    parameters.number("limit", 50, 1, 1000, "The largest transactions only; the sum is always of all."),
+    parameters.number("limit", 50, 1, 1000, "Only the largest transactions; the sum always covers all."),
     *COMMON,
 )

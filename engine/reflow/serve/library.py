@@ -157,7 +157,7 @@ class Library:
             except ReflowError as error:
                 if held is None:
                     raise
-                _warn(f"{error}; the one before is served on")
+                _warn(f"{error}; still serving the one before")
                 opened = held.snapshot
             if held and opened is not held.snapshot:
                 self._retire(held.snapshot)

@@ -62,12 +62,12 @@ _EXPLANATION: Final = _object(
         "methodology": _TEXT,
         "value": _NUMBER,
         "published": _NUMBER,
-        "total": {"type": "integer", "description": "Sum of what all parts add, in sat or as a count."},
+        "total": {"type": "integer", "description": "Sum of all parts, in sat or as a count."},
         "before": {
             "type": ["integer", "null"],
-            "description": "Of an end-of-day figure its value of the day before, to which the parts add.",
+            "description": "For an end-of-day figure, its value of the day before.",
         },
-        "number": {"type": "integer", "description": "How many parts there are in all."},
+        "number": {"type": "integer", "description": "Number of all parts."},
         "transactions": _list_of({"type": "object"}),
         "blocks": _list_of({"type": "object"}),
         "joined": _list_of({"type": "object"}),
@@ -76,8 +76,8 @@ _EXPLANATION: Final = _object(
 )
 _ERROR: Final = _object({"error": _object({"type": _TEXT, "message": _TEXT})})
 _PROBLEMS: Final = {
-    "400": "A parameter is unknown, missing, or has a value it cannot have.",
-    "401": "The operator's key is missing or another.",
+    "400": "A parameter is unknown, missing or wrong.",
+    "401": "The operator's key is missing or wrong.",
     "414": "Path and query are longer than 10,000 letters.",
 }
 _EXPLAINING: Final = {

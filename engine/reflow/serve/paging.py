@@ -63,14 +63,12 @@ def read_token(name: str, text: str) -> Token:
             raise ValueError
         return Token(id_, place)
     except ValueError:
-        raise bad_parameter(name, "It is no token that this server gave out.") from None
+        raise bad_parameter(name, "This server did not give out that token.") from None
 
 
 def replaced(name: str) -> Problem:
     """The problem of a token whose recomputation was replaced too long ago."""
-    return bad_parameter(
-        name, "The recomputation that it belongs to has been replaced meanwhile; start again without it."
-    )
+    return bad_parameter(name, "Its recomputation has been replaced; start again without a token.")
 
 
 def cut(keys: Sequence[Any], size: int, *, from_end: bool, after: Any | None) -> tuple[slice, Any | None]:

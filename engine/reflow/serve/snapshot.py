@@ -83,7 +83,7 @@ class Snapshot:
     def fields(
         self, form: str, metrics: tuple[str, ...], first: date, last: date, empty: str
     ) -> list[tuple[date, str]]:
-        """Each day's values as text in one of the forms `json` and `csv` (queries/serve_json.sql, serve_csv.sql)."""
+        """Each day's values as text in one of the forms `json` and `csv` (queries serve_json, serve_csv)."""
         asked = {"metrics": list(metrics), "first_day": first, "last_day": last, "empty": empty}
         with self._store.own() as store:
             return [(row["time"], row["fields"]) for row in store.rows(f"serve_{form}", **asked)]
@@ -93,7 +93,7 @@ class Snapshot:
     ) -> tuple[date, date] | None:
         """The first and the last day that stand between two heights; None if none does.
 
-        A day stands at the height of its first block. Raises KeyError without BlkCnt, which tells the heights.
+        A day stands at the height of its first block. Raises KeyError without BlkCnt, from which heights are counted.
         """
         if self.spans.get("BlkCnt") is None:
             raise KeyError("BlkCnt")

@@ -72,13 +72,13 @@ def _between_heights(call: Call, days: list[date], inclusive: dict[str, bool]) -
     start, end = (call.values[name] for name in _HEIGHTS)
     given = "start_height" if start is not None else "end_height"
     if any(call.values[name] is not None for name in _TIMES):
-        raise bad_parameter(given, "Bounds are either heights or times.")
+        raise bad_parameter(given, "Give bounds as heights or as times, not both.")
     try:
         found = call.snapshot.days_of_heights(
             start, end, start_inclusive=inclusive["start"], end_inclusive=inclusive["end"]
         )
     except KeyError:
-        raise bad_parameter(given, "Heights are counted with BlkCnt, which is not there.") from None
+        raise bad_parameter(given, "Heights need the metric BlkCnt, which is missing here.") from None
     return days[bisect_left(days, found[0]) : bisect_right(days, found[1])] if found else []
 
 
@@ -92,7 +92,7 @@ def _place(call: Call) -> date | None:
     try:
         return None if call.after is None else date.fromisoformat(call.after)
     except ValueError:
-        raise bad_parameter(NAME, "It is no token of this endpoint.") from None
+        raise bad_parameter(NAME, "The token is from another endpoint.") from None
 
 
 def _rows(
@@ -131,7 +131,7 @@ def _bounds() -> Iterator[parameters.Parameter]:
             f"Days {word} this height, a day standing at its first block; excludes bounds on time.",
         )
         yield parameters.text(f"{side}_hash", "Not supported with daily frequency.")
-        yield parameters.boolean(f"{side}_inclusive", True, "Whether what lies exactly on the bound is in.")
+        yield parameters.boolean(f"{side}_inclusive", True, "Whether the bound itself is included.")
 
 
 def _ignored(*names: str) -> Iterator[Any]:
@@ -152,12 +152,16 @@ ENDPOINT: Final = Endpoint(
         parameters.number("min_confirmations", None, 0, 99, "Accepted, without effect on days."),
         *PAGING,
         paging_from("end"),
-        parameters.choice("sort", ("asset", "height", "time"), "asset", "All mean ascending time."),
+        parameters.choice("sort", ("asset", "height", "time"), "asset", "All of these mean ascending time."),
         parameters.number(
-            "limit_per_asset", None, 1, _HIGHEST, "So many rows at most, from the end that paging_from names."
+            "limit_per_asset",
+            None,
+            1,
+            _HIGHEST,
+            "Rows at most, from the end that paging_from names.",
         ),
         parameters.choice(
-            "format", ("json", "json_stream", "csv"), "json", "json_stream is everything in one answer."
+            "format", ("json", "json_stream", "csv"), "json", "json_stream gives everything in one answer."
         ),
         parameters.boolean("null_as_zero", False, "Write 0 where a row has no value."),
         parameters.choice("status", ("all", "flash", "reviewed", "revised"), "all", "Without effect."),

@@ -1,4 +1,4 @@
-"""The simulator's own books: what the daily metrics must be, from what it knows about everybody.
+"""The simulator's own books: the daily metrics as they must be, since the simulator knows all owners.
 
 Plain dictionaries and loops, nothing shared with the engine: no SQL, no ledger, no decoded bytes. An account
 is known by its scriptPubKey. Exchanges report which of their accounts signed together, so the books know
@@ -57,7 +57,7 @@ class Books:
         self._together: defaultdict[str, list[frozenset[bytes]]] = defaultdict(list)
 
     def publish(self, exchange: str, account: bytes) -> None:
-        """A hot wallet that everybody knows to be this exchange's."""
+        """Publish a hot wallet of this exchange."""
         self._published[exchange].add(account)
 
     def signed_together(self, exchange: str, accounts: Iterable[bytes]) -> None:
@@ -116,7 +116,7 @@ class Books:
 
 
 class View(NamedTuple):
-    """What somebody who keeps the same books knows otherwise."""
+    """Differences in knowledge of another reader of the same books."""
 
     known: Mapping[str, frozenset[bytes]]
     """Accounts of exchanges beside those that everybody can link."""

@@ -1,4 +1,4 @@
-"""The demonstration: the simulated economy through the very same path as real data, checked against its own books."""
+"""The demonstration: the simulated economy takes the same path as real data and is checked against its own books."""
 
 import csv
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -36,7 +36,7 @@ WINDOW: Final = 8
 
 
 class Disagreement(NamedTuple):
-    """A cell of the books that the engine has otherwise; None is an empty cell or a missing column."""
+    """A cell in which books and engine differ; None is an empty cell or a missing column."""
 
     day: date
     metric: str
@@ -72,7 +72,7 @@ class Planted(NamedTuple):
 
 
 class DemoResult(NamedTuple):
-    """What the demonstration found."""
+    """The result of the demonstration."""
 
     folder: Path
     first_day: date
@@ -81,7 +81,7 @@ class DemoResult(NamedTuple):
     cells: int
     """Cells of the books: a day's value of a metric."""
     disagreements: list[Disagreement]
-    """Those that the engine has otherwise: there should be none."""
+    """Cells in which the engine differs: there should be none."""
     flows: list[ExchangeFlow]
     check: CrossCheck
     """Of the engine's results with the simulated vendor's series."""
@@ -93,7 +93,7 @@ class DemoResult(NamedTuple):
 def run_demo(folder: str | Path, *, seed: int = 1, progress: Progress = silent) -> DemoResult:
     """Simulate an economy, write it as a node's files into `folder`, ingest, recompute and compare every cell.
 
-    In the end comes a cross-check with the simulated vendor's series, in which three faults are planted. `folder` is
+    At the end comes a cross-check with the simulated vendor's series, which have three planted faults. `folder` is
     made if need be. Raises OutputError when it cannot be written, and whatever the stages raise.
     """
     base = Path(folder)
@@ -139,7 +139,7 @@ def run_demo(folder: str | Path, *, seed: int = 1, progress: Progress = silent) 
 
 
 def _planted(simulation: Simulation, check: CrossCheck) -> list[Planted]:
-    """What was planted, and whether it was named: that kind, of that exchange, showing that day."""
+    """The planted faults, and whether a finding names each: its kind, exchange and day."""
     vendor = simulation.vendor
     first_of_well_known = next(
         day
@@ -222,7 +222,7 @@ def _read_metrics(path: Path) -> dict[date, Row]:
 
 
 def compare(books: dict[date, Row], found: dict[date, Row]) -> Iterator[Disagreement]:
-    """Yield the cells of the books that the engine has otherwise, and the days that only the engine has."""
+    """Yield the cells in which books and engine differ, and the days that only the engine has."""
     for day, row in books.items():
         ours = found.get(day, {})
         for metric, value in row.items():

@@ -1,4 +1,4 @@
-"""A vendor of the simulated economy: daily series from the same books, and three things that make them differ.
+"""A vendor of the simulated economy: daily series from the same books, with three faults.
 
 Nothing here knows how a cross-check looks for them.
 """
@@ -20,13 +20,13 @@ FEWEST_DAYS: Final = HEADER_DAYS + _OVERLOOKED_DAY
 
 
 class Vendor(NamedTuple):
-    """A vendor's series and what is wrong with them, or not as everybody can know."""
+    """A vendor's series and their faults."""
 
     rows: dict[date, Row]
     header_from: date
     """First day that is cut by the blocks' header times."""
     well_known: str
-    """The exchange of which the vendor knows all accounts, those too that no published one leads to."""
+    """The vendor knows all accounts of this exchange, also those that no published account leads to."""
     overlooked_day: date
     overlooked_exchange: str
     overlooked: Transfer

@@ -10,14 +10,14 @@ from reflow.flows.catalog import LAYERS, Layer
 
 
 class Score(NamedTuple):
-    """Two ways to be far from the vendor, both between 0 (equal) and 1; exact, so that equal ones are equal."""
+    """Two measures of the distance to the vendor, from 0 (equal) to 1, as exact fractions."""
 
     distance: Fraction
-    """The mean of the share of days off and of the deviation: counts what is different."""
+    """The mean of the share of days off and of the deviation."""
     shape: Fraction
-    """What is left of the difference when both series are scaled to one sum: counts what lies on other days.
+    """The difference that is left when both series are scaled to one sum.
 
-    Missing labels make our flows smaller, which the distance punishes and the shape does not.
+    Missing labels make our flows smaller: the distance punishes that, the shape does not.
     """
 
 
@@ -25,24 +25,24 @@ class Distance(NamedTuple):
     """One metric of one methodology against the vendor's."""
 
     days: int
-    """On which both have a value."""
+    """Number of days on which both have a value."""
     off: int
-    """Those on which the difference is more than the tolerance."""
+    """Number of days on which the difference is beyond the tolerance."""
     deviation: Fraction
-    """Sum of the differences on days off over the sum of both series, all without their signs: the dissimilarity of
-    Bray and Curtis (1957), 0 where no day is off, 1 where nothing is shared."""
+    """Sum of |difference| on days off over the sum of both |series|: the dissimilarity of Bray and Curtis (1957).
+    0: no day is off; 1: nothing is shared."""
     shape: Fraction
     worst: Difference | None
     """The day off with the largest difference, the first of equal ones."""
 
     @property
     def score(self) -> Score:
-        """Of this metric alone."""
+        """The score of this metric alone."""
         return Score((Fraction(self.off, self.days) + self.deviation) / 2, self.shape)
 
 
 def measure(metric: str, aligned: Aligned, tolerance: Tolerance) -> Distance:
-    """Compare one metric on the days of `aligned`, of which there is one at least."""
+    """Compare one metric on the days of `aligned`; there must be one."""
     off = set(days_off(metric, aligned, tolerance))
     gaps = {
         place: abs(a - b)
@@ -60,7 +60,7 @@ def measure(metric: str, aligned: Aligned, tolerance: Tolerance) -> Distance:
 
 
 def together(scores: Mapping[str, Score]) -> tuple[Score, dict[Layer, Score]]:
-    """Scores by metric as one, and by layer: the mean over a layer's metrics, then over the layers that there are.
+    """The overall score and the score of each layer: means over a layer's metrics, then over the layers.
 
     So neither many exchanges nor many control metrics outvote the rest.
     """
@@ -77,7 +77,7 @@ def _mean(scores: list[Score]) -> Score:
 
 
 def _shape(aligned: Aligned) -> Fraction:
-    """Half of what the shares of the days in either sum differ by."""
+    """Half the sum of the differences between the days' shares of the two sums."""
     a, b = sum(map(abs, aligned.ours)), sum(map(abs, aligned.vendor))
     if not a or not b:
         return Fraction(bool(a or b))

@@ -12,7 +12,7 @@ from reflow.flows.toml_file import TomlFile, read_toml
 from reflow.store.resources import folder
 
 ALONE: Final = "alone"
-"""The table of a grid file with the values that are tried one at a time."""
+"""The table of a grid file whose values are tried one at a time."""
 
 Lists = Mapping[str, Sequence[str]]
 """Parameter to the values that are tried."""
@@ -23,26 +23,25 @@ class Grid(NamedTuple):
 
     methodologies: list[Methodology]
     equivalent: list[tuple[Methodology, Methodology]]
-    """Combinations that are not tried, each with the methodology that means the same."""
+    """Combinations that are not tried, with the methodology that means the same."""
 
     @property
     def base(self) -> Methodology:
-        """The first value of each list: single changes are told from here."""
+        """The first value of each list: single changes start from here."""
         return self.methodologies[0]
 
 
 def default_grid_file() -> Path:
-    """The grid that ships, to be read or copied."""
+    """The grid of the package, to read or copy."""
     return folder("grids") / "default.toml"
 
 
 def read_grid(path: str | Path | None = None) -> Grid:
-    """Read a grid file, or the one that ships.
+    """Read a grid file, or the grid of the package.
 
-    At top level each parameter has a list of values, whose combinations are tried; in the table `alone` too, whose
-    values are tried one at a time with everything else as in the base. Raises MethodologyError naming file
-    and line: no file, not TOML, an unknown parameter or value (with those that are allowed), no list, an empty one, a
-    value twice.
+    At top level each parameter has a list of values; all combinations are tried. Values in the table `alone` are tried
+    one at a time, with everything else as in the base. Raises MethodologyError naming file and line: no file, not
+    TOML, an unknown parameter or value (with those that are allowed), no list, an empty list, a value twice.
     """
     file = read_toml(
         default_grid_file() if path is None else Path(path), what="the grid", missing="no such grid file"
@@ -67,7 +66,7 @@ def grid_of(lists: Lists, alone: Lists | None = None) -> Grid:
 
 
 def meaning(methodology: Methodology) -> Methodology:
-    """The methodology to which it is equivalent: all_inputs has nothing to net (methodology 9.2)."""
+    """The methodology that means the same: all_inputs has nothing to net (methodology 9.2)."""
     return replace(methodology, netting="net") if methodology.sender == "all_inputs" else methodology
 
 
@@ -100,7 +99,7 @@ def _check(file: TomlFile, lists: Mapping[str, object], *table: str) -> None:
 
 
 def _fault(key: str, values: object) -> str | None:
-    """What is wrong with one line of a grid, or None."""
+    """The fault in one line of a grid, or None."""
     if key not in ALLOWED:
         return fault(key, values)
     if not isinstance(values, list) or not values:

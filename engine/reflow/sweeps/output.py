@@ -54,8 +54,8 @@ def write_sweep(result: SweepResult, out_dir: str | Path) -> list[Path]:
     - sweep.json: `facts`.
     - sweep.csv and sweep.parquet: `scores_frame`.
 
-    They are the same for the same input, and replace older ones only when all of them are written. Raises OutputError
-    when that cannot be done.
+    The same input gives the same files. They replace older files only when all are written. Raises OutputError if they
+    cannot be written.
     """
     frame = scores_frame(result)
     text = json.dumps(facts(result), indent=2, ensure_ascii=False, default=str) + "\n"

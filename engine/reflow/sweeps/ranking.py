@@ -1,4 +1,4 @@
-"""Methodologies in the order of their distance, what single changes move, and which cannot be told apart."""
+"""Methodologies in the order of their distance, the effect of single changes, and groups with equal series."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
@@ -19,14 +19,14 @@ class Measured(NamedTuple):
 
     methodology: Methodology
     exchange_accounts: str
-    """Digest of the exchange accounts that it found."""
+    """Digest of its exchange accounts."""
     metrics: dict[str, Distance]
     series: dict[str, str]
     """Metric to a digest of our values on the days compared."""
 
 
 class Variant(NamedTuple):
-    """One methodology with its place among all."""
+    """One methodology with its rank."""
 
     rank: int
     """From 1 on; equal scores have equal ranks."""
@@ -37,16 +37,16 @@ class Variant(NamedTuple):
     series: dict[str, str]
     exchange_accounts: str
     group: int
-    """Methodologies with equal series in all compared metrics have the same; numbered in the order of the ranking."""
+    """Number of the group with equal series in all compared metrics, in the order of the ranking."""
 
     @property
     def name(self) -> str:
-        """What differs from the reference methodology, such as `clock=header, netting=gross`."""
+        """The changes from the reference methodology, such as `clock=header, netting=gross`."""
         return name_of(self.methodology)
 
 
 class SingleChange(NamedTuple):
-    """What changing one parameter does to the scores: those after the change minus those before."""
+    """The effect of one changed parameter: scores after the change minus scores before."""
 
     base: Methodology
     key: str
@@ -60,12 +60,12 @@ class SingleChange(NamedTuple):
 
 
 def name_of(methodology: Methodology) -> str:
-    """What differs from the reference methodology."""
+    """The changes from the reference methodology."""
     return ", ".join(f"{key}={value}" for key, value in changes(methodology).items()) or "reference"
 
 
 def rank(measured: Sequence[Measured], by: By = "distance") -> list[Variant]:
-    """Closest first; of equally close ones that with fewer changes from the reference, then the grid's order."""
+    """Closest first; among equals fewer changes from the reference, then the grid's order."""
     scored = [
         (each, *together({name: distance.score for name, distance in each.metrics.items()}))
         for each in measured
@@ -89,7 +89,7 @@ def rank(measured: Sequence[Measured], by: By = "distance") -> list[Variant]:
 
 
 def single_changes(variants: Iterable[Variant], bases: Iterable[Methodology]) -> list[SingleChange]:
-    """From each base every other value of every parameter, as far as what comes of it is among the variants."""
+    """Every single change from each base, if the changed methodology is among the variants."""
     by_methodology = {variant.methodology: variant for variant in variants}
     return [
         _change(by_methodology[base], by_methodology[after], key, value)
@@ -120,7 +120,7 @@ def _minus(a: Score, b: Score) -> Score:
 
 
 def alike(variants: Iterable[Variant]) -> list[list[Variant]]:
-    """Those that the data cannot tell apart: the groups of more than one."""
+    """Groups of methodologies with equal series, of two or more."""
     groups: defaultdict[int, list[Variant]] = defaultdict(list)
     for variant in variants:
         groups[variant.group].append(variant)
@@ -128,7 +128,7 @@ def alike(variants: Iterable[Variant]) -> list[list[Variant]]:
 
 
 def tied(variants: Iterable[Variant], by: By = "distance") -> list[list[Variant]]:
-    """Those that this vendor's series cannot tell apart although ours differ: equal scores, not all of one group."""
+    """Methodologies with equal scores although their series differ."""
     scores: defaultdict[Fraction, list[Variant]] = defaultdict(list)
     for variant in variants:
         scores[getattr(variant.score, by)].append(variant)

@@ -21,7 +21,7 @@ from reflow.sweeps.targets import Target, comparable, find_targets, left_out
 from reflow.vendor.files import Vendor
 
 LIMIT: Final = 100
-"""Methodologies in a sweep unless more are allowed: a long ledger takes its time."""
+"""Most methodologies in a sweep, unless more are allowed."""
 
 
 class SweepResult(NamedTuple):
@@ -33,9 +33,9 @@ class SweepResult(NamedTuple):
     changes: list[SingleChange]
     """From the grid's base, and from the best."""
     metrics: list[str]
-    """Those compared, in the order of the catalogue."""
+    """The compared metrics, in the order of the catalogue."""
     left_out: dict[str, list[str]]
-    """Why (see targets.REASONS) to the metrics of the vendor's that were not compared."""
+    """Reason (see targets.REASONS) to the vendor's metrics that were not compared."""
     days: list[date]
     """The complete days of every clock in the grid: on these the vendor's values are compared."""
     by: By
@@ -54,12 +54,12 @@ class SweepResult(NamedTuple):
 
     @property
     def alike(self) -> list[list[Variant]]:
-        """Methodologies with equal series: these metrics and days cannot tell them apart, whatever the vendor has."""
+        """Methodologies with equal series: no vendor's series can tell them apart on these days."""
         return alike(self.variants)
 
     @property
     def tied(self) -> list[list[Variant]]:
-        """Methodologies with other series that are equally far from the vendor's."""
+        """Methodologies with different series at the same distance from the vendor's."""
         return tied(self.variants, self.by)
 
 
@@ -76,18 +76,18 @@ def sweep(
     limit: int = LIMIT,
     progress: Progress = silent,
 ) -> SweepResult:
-    """Recompute under every methodology of `grid` (the one that ships if left out) and rank them.
+    """Recompute under every methodology of `grid` (that of the package if left out) and rank them.
 
-    What methodologies share is computed once (see `recompute_each`), and only scores are kept of each, so memory
-    does not grow with their number. Scores are explained in distance.py; `by` says which one ranks. `metrics` are
-    ids and patterns (see `comparable`). `progress` counts methodologies.
-    Raises MethodologyError for more than `limit` methodologies, VendorError where there is nothing to compare, and
+    Shared work is done once (see `recompute_each`). Only scores are kept, so memory does not grow with the number of
+    methodologies. distance.py explains the scores; `by` says which one ranks. `metrics` are ids and patterns (see
+    `comparable`). `progress` counts methodologies.
+    Raises MethodologyError for more than `limit` methodologies, VendorError if there is nothing to compare, and
     what `recompute` raises.
     """
     start, grid = perf_counter(), grid or read_grid()
     if len(grid.methodologies) > limit:
         raise MethodologyError(
-            f"the grid has {len(grid.methodologies)} methodologies, expected {limit} at most, or a higher limit"
+            f"the grid has {len(grid.methodologies)} methodologies, expected at most {limit}, or a higher limit"
         )
     wanted = [metric.id for metric in comparable(labels, metrics)]
     days = _common_days(ledger, grid)
@@ -98,7 +98,7 @@ def sweep(
     compared = [metric for metric in targets if all(metric in each.metrics for each in measured)]
     if not compared:
         raise VendorError(
-            f"{vendor.source}: {len(targets)} metrics to compare, expected labels or prices for one"
+            f"{vendor.source}: {len(targets)} metrics to compare, but no labels or prices for any of them"
         )
     variants = rank([_only(each, compared) for each in measured], by)
     return SweepResult(
@@ -123,7 +123,7 @@ def sweep(
 
 
 def _common_days(ledger: Ledger, grid: Grid) -> list[date]:
-    """The days that are complete under every clock of the grid, so that all are compared on the same."""
+    """The days that are complete under every clock of the grid: all methodologies are compared on the same days."""
     if ledger.tip() is None:
         raise LedgerError(f"{ledger.path or 'ledger'}: no blocks in it yet, run ingest first")
     clocks = dict.fromkeys(methodology.clock for methodology in grid.methodologies)
@@ -136,10 +136,12 @@ def _nothing(vendor: Vendor, wanted: Sequence[str], days: Sequence[date]) -> str
     """Why nothing can be compared."""
     common = [metric for metric in wanted if metric in vendor.table]
     if not common:
-        return f"no metric that can be compared, expected one such as {', '.join(wanted[:3])}"
+        return f"no metric to compare, expected one such as {', '.join(wanted[:3])}"
     theirs = sorted({day for metric in common for day in vendor.table[metric]})
     spans = [f"{span[0]} to {span[-1]}" if span else "none" for span in (theirs, days)]
-    return f"no value on a complete day of the ledger: its days are {spans[0]}, the ledger's {spans[1]}"
+    return (
+        f"no value on a complete day of the ledger: the vendor's days are {spans[0]}, the ledger's {spans[1]}"
+    )
 
 
 def _measure_all(
@@ -151,7 +153,7 @@ def _measure_all(
     tolerance: Tolerance,
     progress: Progress,
 ) -> tuple[list[Measured], Recomputation]:
-    """Every methodology in the grid's order, and a run, for what all have in common."""
+    """Every methodology in the grid's order, and one run, for what all share."""
     distances: dict[tuple[str, str], Distance] = {}
     measured: dict[object, Measured] = {}
     total = len(grid.methodologies)
@@ -173,7 +175,7 @@ def _measure(
     tolerance: Tolerance,
     distances: dict[tuple[str, str], Distance],
 ) -> Measured:
-    """One methodology; `distances` remembers what was measured, as many have series in common."""
+    """Measure one methodology; `distances` remembers results, as many methodologies share series."""
     measured = Measured(run.methodology, run.clusters.digest, {}, {})
     for metric, target in targets.items():
         aligned = target.beside(run.days, run.values[metric])

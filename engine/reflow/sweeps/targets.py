@@ -14,11 +14,11 @@ from reflow.vendor.files import Vendor
 
 REASONS: Final[dict[str, str]] = {
     "unknown": "not in the catalogue, or of an exchange without a label",
-    "not asked for": "not asked for (what needs prices is compared only if it is named)",
+    "not asked for": "not asked for (metrics that need prices are compared only if named)",
     "no day": "the vendor has no value on any complete day of the ledger",
     "not computed": "we have no value on the vendor's days: no label or no price",
 }
-"""Why a metric of the vendor's is not compared."""
+"""Reasons why a metric of the vendor is not compared."""
 
 
 class Target(NamedTuple):
@@ -33,7 +33,7 @@ class Target(NamedTuple):
     places: int
 
     def beside(self, days: Sequence[date], ours: Values) -> Aligned:
-        """Our values of `days`, in 10**-18 units, beside the vendor's, where we have one."""
+        """Our values of `days`, in 10**-18 units, aligned with the vendor's, where we have one."""
         our_values = dict(zip(days, ours, strict=True))
         scale = 10 ** (self.places - VALUE_PLACES)
         aligned = Aligned([], [], [], [], self.places)
@@ -49,7 +49,7 @@ class Target(NamedTuple):
 def comparable(labels: Labels, metrics: Sequence[str] = ()) -> list[Metric]:
     """The metrics that are compared if the vendor has them: `metrics` (ids, patterns), or all that need no prices.
 
-    Dollars are native units times a price, so they say nothing more about a definition. Raises MetricError when
+    Dollars are native units times a price: they say nothing about a definition. Raises MetricError when
     there is no such metric.
     """
     ours = catalog(labels.exchanges())
@@ -57,7 +57,7 @@ def comparable(labels: Labels, metrics: Sequence[str] = ()) -> list[Metric]:
 
 
 def find_targets(vendor: Vendor, wanted: Iterable[str], days: Collection[date]) -> dict[str, Target]:
-    """What the vendor has of the metrics `wanted` on `days`; those without any such value are not there."""
+    """The vendor's values of the `wanted` metrics on `days`; metrics without any such value are left out."""
     targets = {}
     for metric in wanted:
         series = {day: value for day, value in vendor.table.get(metric, {}).items() if day in days}
@@ -74,7 +74,7 @@ def left_out(
     targets: Collection[str],
     compared: Collection[str],
 ) -> dict[str, list[str]]:
-    """Every metric of the vendor's that is not compared, by the first of the REASONS that holds."""
+    """Every metric of the vendor that is not compared, by the first of the REASONS that applies."""
     ours = {metric.id for metric in catalog(labels.exchanges())}
     reasons: dict[str, list[str]] = {reason: [] for reason in REASONS}
     for metric in sorted({*vendor.table, *vendor.unread} - set(compared)):

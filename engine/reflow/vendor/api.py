@@ -43,7 +43,7 @@ def fetch_vendor(metrics: Collection[str], first: date | None, last: date | None
     if done.returncode:
         raise VendorError(f"{source}: {_last_line(done.stderr)}")
     if not done.stdout.strip():
-        raise VendorError(f"{source}: none of our metrics is there for these days")
+        raise VendorError(f"{source}: the vendor has none of our metrics on these days")
     with tempfile.TemporaryDirectory(prefix="reflow-") as folder:
         rows = Path(folder) / "rows.json"
         rows.write_text(done.stdout, encoding="utf-8")
@@ -67,7 +67,7 @@ def _python() -> str:
 
 def _last_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "the vendor's client ended without a word"
+    return lines[-1] if lines else "the vendor's client ended without a message"
 
 
 def _text(day: date | None) -> str | None:
