@@ -1,8 +1,8 @@
-"""What a node's files prove about themselves: where something must be missing or harmed, and where all may be well.
+"""Decide from a node's files whether something is missing or damaged, or only not written yet.
 
 A node that runs, or that is still catching up, leaves loose ends: blocks without undo data at the end, blocks whose
 parent is yet to come. But a block that has undo data was connected by the node, so its parent was there; and undo data
-that fit no block belong to one that was. Those are errors, told with file and offset.
+that fit no block belong to one that was. Those are errors, with file and offset.
 """
 
 from collections.abc import Collection, Sequence

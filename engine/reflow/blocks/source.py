@@ -1,4 +1,4 @@
-"""The shape in which every source hands over blocks: the bytes of consecutive blocks and of what they spend."""
+"""What every source yields: the bytes of consecutive blocks and of the outputs that they spend."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol

@@ -1,4 +1,4 @@
-"""Sums of satoshis by series and day, small enough to keep many methodologies' at once."""
+"""Daily sums of satoshis by series, small enough to keep those of many methodologies at once."""
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate

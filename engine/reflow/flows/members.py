@@ -1,7 +1,7 @@
-"""The accounts whose owner matters, as columns and a hash table over them, for the kernels that read the ledger.
+"""The accounts of exchanges and miners, as columns with a hash table, for the kernels that read the ledger.
 
-What a methodology makes of a member is not decided here but where postings are added up, so that many methodologies
-share one table and one pass over the ledger.
+Methodologies decide the role of a member only when postings are added up, so many methodologies share one table and
+one pass over the ledger.
 """
 
 from collections.abc import Callable, Iterator

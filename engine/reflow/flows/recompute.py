@@ -34,7 +34,7 @@ class Recomputation(NamedTuple):
     metrics: list[Metric]
     """In the order of the columns of metrics.csv."""
     selected: bool
-    """Whether they are some that were asked for, not the whole catalogue."""
+    """Whether only some metrics were asked for, not the whole catalogue."""
     left_out: list[str]
     """Labelled exchanges that have no metrics of their own here; they count in those of all exchanges."""
     values: dict[str, Values]
@@ -62,9 +62,9 @@ def recompute(
 ) -> Recomputation:
     """Compute the metrics of `ledger` under `methodology`; the ledger may be open for reading only.
 
-    `metrics` are ids and patterns (see `catalog.select`) of the whole catalogue; without any the catalogue of
-    `exchanges` is computed, codes or `all`: if left out, those that the vendor has and those that label files of one's
-    own name (see `catalog.chosen_exchanges`).
+    `metrics` are ids and patterns (see `catalog.select`) of the whole catalogue. Without them the catalogue of
+    `exchanges` is computed: codes or `all`; if left out, the vendor's exchanges and those in your own label files (see
+    `catalog.chosen_exchanges`).
     `progress` is called with a stage (`common inputs`: spans of blocks; `closure`: rounds; `hops`: rules of who mines;
     `days`: days that the ledger does not keep; `flows`: transactions), what is done, and what there is in all (0: not
     known). The result depends on the content of ledger, labels and prices only.
@@ -124,10 +124,9 @@ def recompute_each(
 ) -> Iterator[Recomputation]:
     """The result of `recompute` under each different methodology, each as soon as it is there.
 
-    Those that share most come after each other, so the order may be another. Equal `clusters` share the closure;
-    those that also agree on the clock share the pass over the ledger, for which the mining accounts are found once for
-    each `MiningRule` among them. One set of members is in memory at a time, however many methodologies there are;
-    results are made one by one.
+    Methodologies that share most follow each other, so the order may change. Equal `clusters` share the closure. If the
+    clock is equal too, they share the pass over the ledger; mining accounts are found once for each `MiningRule`. One
+    set of members is in memory at a time, however many methodologies there are; results are made one by one.
     """
     tip = ledger.tip()
     if tip is None:
@@ -203,7 +202,7 @@ def _passes(
 def owners_under(
     store: Store, labels: Labels, methodologies: Sequence[Methodology], progress: Progress
 ) -> Owners:
-    """The owners as these methodologies, which agree on the closure, have them."""
+    """The owners under these methodologies, which agree on the closure."""
     rules = list(dict.fromkeys(rule_of(each) for each in methodologies))
     return find_owners(store, labels, rules, closure=methodologies[0].closure, progress=progress)
 

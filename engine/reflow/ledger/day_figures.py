@@ -1,4 +1,4 @@
-"""What a day's figures need more for than its blocks: distinct accounts, medians, and who holds something at its end.
+"""Figures that need every debit and credit of a day: distinct accounts, medians, and accounts that hold something.
 
 They depend on the ledger and the clock alone, neither on labels nor on a methodology, so they are computed once for a
 day (kept_days.py). The accounts that hold something are a hash table in memory; where that is too large for the memory

@@ -1,4 +1,4 @@
-"""Which days a ledger has, and ranges of blocks that hold whole days (methodology 1, 9.8)."""
+"""The days of a ledger, and ranges of blocks that hold whole days (methodology 1, 9.8)."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""The figures of each day that the ledger keeps, and what the next day needs of them (tables of schema `kept`).
+"""The figures of each day that the ledger keeps, and the state for the next day (tables of schema `kept`).
 
 An ingest keeps those of the mediantime clock. A recompute reads them, and computes for itself what is not kept: days of
 the header clock, or of a ledger that was filled in another way. What is kept is a cache of what the other tables say:

@@ -145,7 +145,7 @@ class Ledger:
 
     @contextmanager
     def store(self, doing: str = "read") -> Iterator[DuckDbStore]:
-        """What the rooms above ask: a store of its own, whose relations beside the ledger's die with it.
+        """A store for the rooms above. The relations that are made in it end with it.
 
         Raises LedgerError, "cannot `doing`", when memory or disk do not suffice.
         """
@@ -240,7 +240,7 @@ def _connect(file: Path | None, read_only: bool) -> duckdb.DuckDBPyConnection:
 
 
 def memory_bytes(memory: str) -> int:
-    """The bytes that DuckDB takes a memory limit such as "4GB" or "80%" for. Raises LedgerError if it is none."""
+    """A memory limit such as "4GB" or "80%" in bytes, as DuckDB reads it. Raises LedgerError if it is not one."""
     with duckdb.connect() as con:
         _configure(con, memory, None)
         limit = "SELECT parse_formatted_bytes(current_setting('memory_limit'))"
@@ -276,7 +276,7 @@ def _create(con: duckdb.DuckDBPyConnection, network: Network | None) -> Network:
 
 
 def _is_new(con: duckdb.DuckDBPyConnection, network: Network | None, read_only: bool) -> bool:
-    """Whether a ledger is to be made: no table yet, be it that an earlier run was killed before it made them."""
+    """Whether the ledger must be made: it has no table yet, perhaps since an earlier run was killed."""
     [(tables,)] = con.execute("SELECT count(*) FROM information_schema.tables").fetchall()
     return tables == 0 and network is not None and not read_only
 

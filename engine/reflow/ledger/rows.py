@@ -1,6 +1,6 @@
-"""What a run of consecutive blocks adds to the ledger: decoded batches, one after the other, to its rows.
+"""From decoded batches of consecutive blocks to rows of the ledger.
 
-What depends on the blocks before comes in here: numbers of transactions, and the block clock (methodology 1).
+Everything that depends on earlier blocks is added here: transaction numbers and the block clock (methodology 1).
 """
 
 import hashlib

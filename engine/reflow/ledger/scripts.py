@@ -1,8 +1,8 @@
 """The scripts of accounts: from the ledger where it keeps them, else from where its blocks came.
 
 The ledger keeps no script for every account (it would grow by about a third); the payees of coinbases are in its
-table `script`. Any other is read again from the blocks that the caller names. Only there it is seen, too, whether an
-output pays a public key directly: it is in the account of its key's address, which does not tell.
+table `script`. Any other is read again from the blocks that the caller names. Only blocks show
+whether an output pays a public key directly, since its account is that of the key's address.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -42,7 +42,7 @@ class Posting(NamedTuple):
 
 
 class Scripts(NamedTuple):
-    """What was found."""
+    """The scripts that were found."""
 
     of_account: dict[int, bytes]
     """Account to the script that it is a hash of: P2PKH where a key was paid directly, whichever was seen first."""
@@ -61,10 +61,10 @@ def find_scripts(
 ) -> Scripts:
     """Scripts of `accounts`, each of which appears in one of `transactions`: block hash (display order) to positions.
 
-    `labelled` are scripts that labels tell. Blocks are read if a script is unknown, or if an account is that of a key,
-    which may be paid in two forms.
-    A folder or an RPC that was asked for must be there: raises SourceError if it is not. If the folder that the ledger
-    remembers is gone, what it keeps itself is all there is, and the warning says so.
+    `labelled` are scripts from labels. Blocks are read if a script is unknown, or if an account is that of a key, which
+    may be paid in two forms.
+    Raises SourceError if a folder or RPC that was asked for is not there. If the folder that the ledger remembers is
+    gone, only scripts in the ledger are found, and the warning says so.
     """
     known = dict(labelled or {})
     known |= _kept(ledger, accounts - known.keys())

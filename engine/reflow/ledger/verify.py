@@ -1,6 +1,6 @@
 """Check a whole ledger again, from its rows alone: links, times, numbers, conservation, sums, scripts and digests.
 
-No table is believed: what one says is counted anew from the others, and the digest covers what no other column decides
+No table is believed: each is counted anew from the others, and the digest covers what no other column decides
 (methodology 1, 2 and 6). The ledger is read once, in pieces that fit in memory, by several threads.
 """
 
@@ -38,7 +38,7 @@ PIECE_BYTES: Final = 64 << 20
 
 
 class ChunkDigest(NamedTuple):
-    """What identifies the content of some consecutive blocks: equal on every machine that has the same chain."""
+    """The digest of some consecutive blocks: equal on every machine with the same chain."""
 
     first_height: int
     last_height: int
@@ -47,7 +47,7 @@ class ChunkDigest(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """What a ledger holds, by its rows, and what is wrong with it."""
+    """The content of a ledger by its rows, and its faults."""
 
     network: str
     height: int
@@ -81,7 +81,7 @@ def verify(ledger: Ledger, *, progress: Progress = silent, threads: int | None =
     """Check every row of the ledger, which may be open for reading only; the result does not depend on `threads`.
 
     `progress` is called with the stage (`blocks`, then `days` that are kept), how many are done and how many there are.
-    Raises LedgerError when the ledger cannot be read; what is wrong in its content is in the result.
+    Raises LedgerError when the ledger cannot be read; faults in its content are in the result.
     """
     try:
         return _Verify(ledger, progress, threads or 2).run()

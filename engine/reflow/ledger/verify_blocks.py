@@ -1,4 +1,4 @@
-"""What the ledger says of its blocks, checked along the chain, and cut into pieces whose rows are counted anew."""
+"""Check the table of blocks along the chain, and cut it into pieces whose rows are counted anew."""
 
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -85,7 +85,7 @@ def read_blocks(con: duckdb.DuckDBPyConnection, first: int, last: int, faults: F
 def check_blocks(blocks: Blocks, before: Before, faults: Faults) -> Before:
     """Heights, links, numbers of transactions and times of blocks that follow `before`; gives what comes next.
 
-    Each block is held against the one in front of it, so that one fault is told once, and not for all that follow.
+    Each block is compared with the one before, so one fault is reported once and not for all later blocks.
     """
 
     def differ(what: str, found: NDArray[Any], expected: NDArray[Any]) -> None:
@@ -146,7 +146,7 @@ def longs(table: pa.Table, name: str) -> Longs:
 
 
 def hashes(table: pa.Table, name: str, faults: Faults, fault: Any) -> NDArray[np.uint8]:
-    """A column of hashes as (rows, 32). One of another length is cut or filled up, and told by `fault(row, length)`."""
+    """A column of hashes as (rows, 32). Other lengths are cut or filled up, and reported by `fault(row, length)`."""
     parts = [_side_by_side(part) for part in table.column(name).chunks]
     if all(part is not None for part in parts):
         return np.concatenate([np.empty((0, 32), np.uint8), *(part for part in parts if part is not None)])

@@ -100,7 +100,7 @@ def _total(values: Any, first: int, last: int, code: int, tx: int, noted: Noted)
 def count_anew(
     bounds: Longs, txids: Longs, debits: Postings, credited: Postings, sums: Longs, noted: Noted
 ) -> None:
-    """The sums of each block from its rows, and every transaction that does not keep what it takes.
+    """The sums of each block from its rows, and every transaction that pays more than it spends.
 
     Block b has the transactions bounds[b] .. bounds[b + 1] - 1, counted from the start of the range; txids is
     (transactions, 4), 8 bytes of the txid in each. Fills sums[b] and `noted`.

@@ -1,6 +1,6 @@
-"""The rows of some blocks, counted anew and held against what the ledger says of these blocks.
+"""Count the rows of some blocks anew, and compare the sums with the table of blocks.
 
-At the end the scripts that the ledger keeps, held against the coinbases that were counted.
+At the end, compare the kept scripts with the counted coinbases.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from reflow.store.resources import query
 
 
 class Counted(NamedTuple):
-    """What the rows of some blocks come to."""
+    """Sums of the rows of some blocks."""
 
     heights: Longs
     hashes: NDArray[np.uint8]
@@ -220,7 +220,7 @@ _TOLD: Final[dict[int, Callable[[int, int], Fault]]] = {
 
 
 def _compare(blocks: Blocks, sums: Longs, headers: Longs, network: Network, faults: Faults) -> None:
-    """What the ledger says of each block against its rows."""
+    """Compare the table of blocks with the sums of the rows."""
     issuance = sums[:, kernels.CLAIMED] - sums[:, kernels.FEES]
     subsidies = np.array([network.subsidy(max(height, 0)) for height in blocks.height.tolist()], np.int64)
 

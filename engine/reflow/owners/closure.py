@@ -1,7 +1,7 @@
 """The rounds of the common-input closure (methodology 3, 9.6), over the lists of `find_common_inputs`.
 
-A round looks at the accounts that joined in the round before, at the transactions these sign, and at who else signs
-those: nothing else is read, however long the chain is. What is known of an account is one number, its state.
+A round reads only the accounts that joined in the round before, the transactions that they sign, and the other signers
+of these, however long the chain is. Each account has one number, its state.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,20 +33,20 @@ class Claims(NamedTuple):
 
 
 Record = Callable[[Found, int, Claims], None]
-"""Takes what a round finds, with the number of the round, a chunk at a time.
+"""Called with the claims of a round and the number of the round, a chunk at a time.
 
-`joined`: a row for each account, with the first transaction, in chain order, that claims it; `conflict`: every claim
-on an account that two exchanges or more claim; `coinjoin`: the CoinJoin-like transactions that an exchange signs, with
-no account (-1).
+`joined`: a row for each account, with the first transaction in chain order that claims it. `conflict`: every claim on
+an account that two or more exchanges claim. `coinjoin`: the CoinJoin-like transactions that an exchange signs, without
+an account (-1).
 """
 
 
 def close(lists: CommonInputs, labelled: Claims, others: Longs, memory: int, record: Record) -> int:
-    """Rounds until one adds nothing; gives how many added something.
+    """Run rounds until one adds nothing; gives the number of rounds that added accounts.
 
-    `labelled` are the accounts of exchanges before the first round, without a transaction; `others` the accounts that
-    cannot be claimed. Lists may know none of them. About `memory` bytes may be taken for transactions at a time; beside
-    them each account of the lists takes two bytes, and each that joins in a round twelve.
+    `labelled` are the accounts of exchanges before the first round, without a transaction. `others` are the accounts
+    that cannot be claimed. Both may be missing in the lists. About `memory` bytes hold transactions at a time; each
+    account of the lists takes two bytes more, and each account that joins in a round twelve.
     """
     state = np.zeros(len(lists.account), np.uint16)
     _, taken = _numbers(lists, others)
@@ -104,9 +104,9 @@ def _record_conflicts(
 
 
 def _claimants(lists: CommonInputs, state: States, frontier: Numbers, memory: int) -> Iterator[Longs]:
-    """The transactions that the accounts sign, each 65536-fold plus its exchange, rising, without doubles.
+    """The transactions that the accounts sign: transaction * 65536 + exchange, sorted, unique.
 
-    In parts, as memory has it, of transactions that follow each other.
+    In parts of consecutive transactions, each as large as memory allows.
     """
     begins = lists.first_transaction
     size = int((begins[frontier.astype(np.int64) + 1] - begins[frontier]).sum())
@@ -120,7 +120,7 @@ def _claimants(lists: CommonInputs, state: States, frontier: Numbers, memory: in
 
 
 def _sorted_once(numbers: Longs) -> Longs:
-    """Sorts in place; numpy's `unique` goes by way of a hash table, which takes ten times as long."""
+    """Sort in place and drop repeats; numpy's `unique` uses a hash table and takes ten times as long."""
     numbers.sort()
     once: Longs = numbers[np.concatenate([[True], numbers[1:] != numbers[:-1]])[: len(numbers)]]
     return once

@@ -1,4 +1,4 @@
-"""Clusters as files: accounts, conflicts and skipped CoinJoins as CSV, who brought whom in as GraphML."""
+"""Clusters as files: accounts, conflicts and skipped CoinJoins as CSV, joins as GraphML."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from reflow.store.relations import LABEL_ADDRESS
 from reflow.store.store import Store
 
 GRAPH_ACCOUNTS: Final = 100_000
-"""A graph of more accounts is for no person, and networkx needs about a kilobyte of memory for each."""
+"""Nobody can read a graph of more accounts, and networkx needs about a kilobyte of memory for each."""
 
 
 def write_clusters(owners: Owners, labels: Labels, graphs: Sequence[str], out: str | Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What the closure made of each exchange: growth round by round, conflicts, CoinJoins skipped, and what looks wrong."""
+"""The clusters of the closure: growth round by round, conflicts, skipped CoinJoins, and suspicious growth."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from reflow.store.relations import ACCOUNT_BALANCE, CLUSTER_EDGE
 from reflow.store.store import Store
 
 GROWTH: Final = 10
-"""A round that multiplies a cluster by more than that looks like two owners merged into one."""
+"""A round that multiplies a cluster by more than this looks like two owners merged into one."""
 
 
 class Cluster(NamedTuple):
@@ -79,14 +79,14 @@ class Leap(NamedTuple):
 
 
 class ClusterReport(NamedTuple):
-    """What `reflow clusters` tells."""
+    """The result of `reflow clusters`."""
 
     clusters: list[Cluster]
     """In order of code."""
     conflicts: list[Claim]
     """In order of account and exchange; two rows or more for each account."""
     leaps: list[Leap]
-    """What looks wrong."""
+    """Suspicious rounds."""
     without_graph: list[str]
     """Exchanges with too many accounts for a graph, if files were written."""
     files: list[Path]
@@ -102,7 +102,7 @@ def report_clusters(
     graph_accounts: int = GRAPH_ACCOUNTS,
     progress: Progress = silent,
 ) -> ClusterReport:
-    """Close the labelled accounts under common inputs (methodology 3) and tell how it went.
+    """Close the labelled accounts under common inputs (methodology 3) and report each round.
 
     A round after the first is a leap if it adds more than `growth` times the accounts that the cluster had before
     it. The first round is exempt: a few labels may well stand for many accounts. With `out` a folder,

@@ -34,7 +34,7 @@ _RELATIONS: Final = {
 
 
 class Clusters(NamedTuple):
-    """What the closure found; the accounts themselves are in the relation `exchange_account`."""
+    """The result of the closure in numbers; the relation `exchange_account` has the accounts."""
 
     labelled: dict[str, int]
     """Exchange code to number of labelled accounts."""
@@ -49,7 +49,7 @@ class Clusters(NamedTuple):
 
 
 class ExchangeRule(NamedTuple):
-    """What decides which accounts are an exchange's."""
+    """The rule that gives accounts to exchanges."""
 
     labels: Labels
     closure: bool
@@ -105,7 +105,7 @@ def close_under_common_inputs(store: Store, rule: ExchangeRule, progress: Progre
 
 
 def read_clusters(store: Store) -> Clusters:
-    """What the stages made, counted."""
+    """Count the accounts that the stages found."""
     labelled, accounts, rounds = dict[str, int](), Counter[str](), 0
     for row in store.rows("cluster_rounds"):
         if row["round"] == 0:

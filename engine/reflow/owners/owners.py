@@ -1,4 +1,4 @@
-"""Who owns which accounts: the stages in their order, each of which makes relations of reflow.store.relations."""
+"""Who owns which accounts: the stages in order. Each stage makes relations of reflow.store.relations."""
 
 import time
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from reflow.store.store import Store
 
 
 class MiningRule(NamedTuple):
-    """All that decides which accounts M0 paid; one number of `payout.rule` each."""
+    """The parameters that decide which accounts M0 paid; each rule has a number in `payout.rule`."""
 
     ever: bool = False
     """Members count in the whole history."""
@@ -60,7 +60,7 @@ MINING_STAGES: Final = (find_0hop, find_mining_transactions, add_payouts)
 
 
 class Owners(NamedTuple):
-    """Whose accounts are known in a store, and by which rules; a value of this type is the leave to ask for them."""
+    """The owners that a store knows, and by which rules. A function that takes this value may read their relations."""
 
     store: Store
     exchanges: list[str]

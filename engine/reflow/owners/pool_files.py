@@ -1,4 +1,4 @@
-"""Pool data: which payout addresses and which coinbase tags are whose (methodology 3, 9.13).
+"""Pool data: payout addresses and coinbase tags of pools (methodology 3, 9.13).
 
 Payout addresses stand in label files, with category `pool` or `miner`; tags in CSV files with the columns
 `tag,entity`. Both ship in labels/, from mempool/mining-pools.
@@ -31,7 +31,7 @@ _KNOWN: Final = (*_REQUIRED, "name", "source")
 
 
 class PoolData(NamedTuple):
-    """What tells a block's pool."""
+    """The data that identify a block's pool."""
 
     payouts: pl.DataFrame
     """account, entity; each account once."""
@@ -55,9 +55,9 @@ def readable(text: str) -> str:
 
 
 def read_pools(paths: Sequence[str | Path] | None, network: Network) -> PoolData:
-    """Read pool data from files, each of payout addresses or of tags; None: what ships.
+    """Read pool data from files, each with payout addresses or with tags; None: the files of the package.
 
-    The payout addresses that ship are of the main network; on any other the tags alone are taken.
+    The package's payout addresses are of the main network; on other networks only its tags are used.
     Raises LabelError, naming file and line, for what is wrong in a file: as `read_labels` does, and for an empty
     tag, a tag under two entities, an entity called `unknown` or `all`.
     """

@@ -1,7 +1,7 @@
 """Who mined each block, what the pools earned, and what they sent to exchanges.
 
-The MinerEntity of a block is told by its coinbase: a payout address first, then a tag in the scriptSig. Where neither
-names one it is None (methodology 3, 9.13). Everything is over the complete days, by the mediantime clock.
+A block's coinbase decides its MinerEntity: first a payout address, then a tag in the scriptSig. If neither names a
+pool, it is None (methodology 3, 9.13). Everything is over the complete days, by the mediantime clock.
 """
 
 from collections import Counter
@@ -38,9 +38,9 @@ class PoolDay(NamedTuple):
     """None: the blocks that nothing names."""
     blocks: int
     payouts: int
-    """How many of the blocks a payout address tells."""
+    """Number of blocks identified by a payout address."""
     tags: int
-    """How many a tag tells."""
+    """Number of blocks identified by a tag."""
     reward: int
     """Sat: issuance and fees."""
 
@@ -152,7 +152,7 @@ def find_miner_entities(store: Store, pools: PoolData, progress: Progress = sile
 
 
 def _tagged(store: Store, pools: PoolData) -> pa.Table:
-    """(height, entity) of the blocks whose tag tells, of those whose payout does not."""
+    """(height, entity) of the blocks that only a tag identifies."""
     found: list[dict[str, Any]] = []
     for batch in store.reader("unpaid_script_sigs"):
         for height, script_sig in zip(*(column.to_pylist() for column in batch.columns), strict=True):

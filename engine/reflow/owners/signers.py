@@ -1,4 +1,4 @@
-"""Who signs together with whom: one pass over the ledger, before the closure asks in rounds.
+"""Who signs together with whom: one pass over the ledger, before the rounds of the closure.
 
 Transactions with two input accounts or more are numbered in chain order, their input accounts in order of account. Two
 lists of lists then answer both questions of a round: which of these transactions an account signs, and who signs a
@@ -59,10 +59,10 @@ class _Span(NamedTuple):
 
 
 def find_common_inputs(store: Store, memory: int, progress: Progress) -> CommonInputs:
-    """Read all transactions of the ledger; `memory` bytes, about, may be taken.
+    """Read all transactions of the ledger in about `memory` bytes.
 
-    Where it does not suffice, DuckDB sorts (on disk, beyond its own limit) and the result lies in files without a name,
-    in its temporary folder or where that would be. Raises OutputError if there is no room for them.
+    If that is not enough, DuckDB sorts (on disk, beyond its own limit) and the result lies in nameless files in its
+    temporary folder. Raises OutputError if there is no room for them.
     """
     [counts] = store.rows("input_counts")
     if counts["inputs"] * BYTES_PER_DEBIT <= memory:

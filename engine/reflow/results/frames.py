@@ -1,4 +1,4 @@
-"""Everything that a report shows, as frames: what `reflow report` draws from, and what a notebook starts with."""
+"""Results as frames, for `reflow report` and for notebooks."""
 
 import json
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""Read back what recompute wrote: the metrics of a folder, and what they were made from."""
+"""Read a folder of results: its metrics, and run.json with their inputs."""
 
 import csv
 import json
@@ -104,7 +104,7 @@ def _expected(base: Path) -> str:
 
 
 def has_results(folder: Path) -> bool:
-    """Whether recompute wrote into this folder: whether what a server reads of it is there."""
+    """Whether the folder has the results that a server reads."""
     return all(file.is_file() for file in served_files(folder))
 
 
@@ -114,7 +114,7 @@ def served_files(folder: Path) -> tuple[Path, Path]:
 
 
 def misfit(run: dict[str, Any], parquet: Path) -> str:
-    """Which digest says that run.json is of another run than metrics.parquet; empty if they fit.
+    """The first digest in which run.json and metrics.parquet differ; empty if they belong together.
 
     They are replaced one after the other, so that a reader may meet one of each run.
     """

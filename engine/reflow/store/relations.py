@@ -1,6 +1,6 @@
-"""The relations that are made from a ledger or lent to questions: one page; the ledger's own are in queries/schema.sql.
+"""All relations that are made from a ledger or lent to questions; queries/schema.sql has the ledger's own.
 
-`made_by` are the questions (files of queries/) whose answer a relation is, or `lent`: it comes from the program.
+`made_by` are the questions (files of queries/) whose answer is the relation, or `lent` if it comes from the program.
 `read_by` are the questions that read it. Tests hold both against the headers of queries/, and the columns against what
 the database says of each answer.
 """

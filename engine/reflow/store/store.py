@@ -1,6 +1,6 @@
-"""What the rooms above ask of a database: named relations, questions about them, and ordered work on several threads.
+"""What the rooms above need from a database: named relations, questions, and ordered work on several threads.
 
-A question is the name of a file in queries/. Whoever brings another engine than DuckDB brings these methods.
+A question is the name of a file in queries/. Another engine than DuckDB needs exactly these methods.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -2,8 +2,8 @@
 
 The client asks for older libraries than the project uses, so that this may run under another Python. It reads one
 JSON object from stdin (`metrics`, `first`, `last`, and for tests `url`), writes one JSON object a line with `time`,
-`metric` and `value`, and takes the key from the environment variable CM_API_KEY. What goes wrong is one line on stderr
-and status 1.
+`metric` and `value`, and takes the key from the environment variable CM_API_KEY. A fault is one
+line on stderr and status 1.
 """
 
 import json
