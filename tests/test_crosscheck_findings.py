@@ -399,7 +399,7 @@ def test_a_balance_that_differs_while_the_flows_agree_is_one_finding_of_labels()
     finding = only(found)
     assert (finding.kind, finding.entity, finding.metrics) == ("labels", "KRK", ["SplyKRKNtv"])
     assert finding.days == [DAYS[0], DAYS[33]]
-    assert "off anew on 2 days" in finding.text
+    assert "off by a new amount on 2 days" in finding.text
     assert found.layers[2].status == "holds"
     assert not [
         one for one in coverage(compare_tables(with_more(base()), theirs)) if one.metric == "SplyKRKNtv"

@@ -158,7 +158,7 @@ def test_the_verdict_names_what_explains_it(page: str) -> None:
     assert "Labels (KRK)." in text
     assert "KRK shows 50.0 % of the vendor&#39;s flow." in text
     assert "Counting it closes the gap exactly." in text
-    assert "17 transactions behind ours, the 1 largest" in text
+    assert "17 transactions behind our value, the 1 largest shown" in text
 
 
 def test_without_a_cross_check_it_says_what_is_missing(tmp_path: Path) -> None:
