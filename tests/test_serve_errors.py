@@ -124,7 +124,9 @@ def test_bad_parameters_elsewhere(server: Server, target: str) -> None:
 
 def test_a_token_of_another_endpoint_is_refused(server: Server) -> None:
     token = server.raw("/v4/reference-data/asset-metrics?page_size=1").json()["next_page_token"]
-    assert "from another endpoint" in told(server.raw(f"{SERIES}?{GOOD}&next_page_token={token}"), 400, "bad_parameter")
+    assert "from another endpoint" in told(
+        server.raw(f"{SERIES}?{GOOD}&next_page_token={token}"), 400, "bad_parameter"
+    )
 
 
 def test_long_values_are_not_echoed_whole(server: Server) -> None:
