@@ -4,9 +4,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Longs = NDArray[np.int64]
+from reflow.ledger.days import Longs, Rows
 
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 """2**64 over the golden ratio: spreads account ids over the slots (Knuth, TAOCP 6.4)."""
@@ -21,15 +20,6 @@ class Slots(NamedTuple):
     """As many slots as a power of two."""
     balance: Longs
     """Sat; below 0 only in a ledger that lacks what its inputs spend."""
-
-
-class Rows(NamedTuple):
-    """Debits, or credits, in chain order."""
-
-    tx: Longs
-    account: Longs
-    value: Longs
-    """Sat."""
 
 
 class Sums(NamedTuple):
