@@ -34,14 +34,8 @@ def spelled(text: str) -> set[str]:
 def texts(path: Path) -> Iterator[ast.Constant]:
     """The texts of a module, those of f-strings too, docstrings left out."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    docs = {
-        statement.value
-        for node in ast.walk(tree)
-        for statement in (
-            getattr(node, "body", None) if isinstance(getattr(node, "body", None), list) else []
-        )
-        if isinstance(statement, ast.Expr)
-    }
+    bodies = (body for node in ast.walk(tree) if isinstance(body := getattr(node, "body", None), list))
+    docs = {statement.value for body in bodies for statement in body if isinstance(statement, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docs:
             yield node
