@@ -7,7 +7,7 @@ import pytest
 from reflow.flows import recompute as module
 from reflow.flows.methodology import Methodology
 from reflow.flows.prices import prices_of
-from reflow.flows.recompute import recompute_each
+from reflow.flows.recompute import recompute, recompute_each
 from reflow.owners.owners import Owners
 from support.economy import coinbase, labels_of, ledger_of, on_day, pay, settled
 from support.walks import Walk, walked
@@ -21,6 +21,13 @@ ECONOMY = settled(
     on_day(2, pay([(3, 300)], [(2, 300)]), pay([(2, 500)], [(1, 500)])),
 )
 """A miner (1) pays an exchange (2) and an account (3), which pays the exchange, which pays the miner."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled() -> None:
+    """The compiler of kernels opens nothing of the engine, but takes long while it is watched."""
+    with ledger_of(ECONOMY) as ledger:
+        recompute(ledger, labels_of({2: "AAA"}))
 
 
 def walk_to(metric: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Walk, list[int | None]]:
