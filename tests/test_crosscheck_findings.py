@@ -4,16 +4,13 @@ The base is sixty days of made-up series; without a fault nothing is found.
 """
 
 import random
-import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
-import reflow
 from reflow.crosscheck.check import cross_check
 from reflow.crosscheck.compare import compare_tables
 from reflow.crosscheck.coverage import coverage, coverage_over_time
@@ -22,6 +19,7 @@ from reflow.crosscheck.verdict import Diagnosis, diagnose
 from reflow.results.read import Results
 from reflow.series import Table
 from reflow.vendor.files import Vendor
+from support.walks import walked
 
 START = date(2021, 1, 1)
 DAYS = [START + timedelta(n) for n in range(60)]
@@ -438,18 +436,7 @@ def test_a_cross_check_is_read_in_ten_files(tmp_path: Path) -> None:
     changed(theirs, "FeeMeanNtv", lambda n, v: v + Decimal("1e-12") if n == 4 else v)
     more(theirs, "BNB", "In", lambda n: Decimal("1.25") if n == 17 else Decimal(0))
     results = Results(tmp_path, "reference", {}, with_more(base()))
-    entered = set()
-
-    def note(frame: FrameType, event: str, _: object) -> None:
-        if event == "call":
-            entered.add(frame.f_code.co_filename)
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
+    with walked() as walk:
         check = cross_check(results, Vendor(theirs, [], "vendor.csv", ""))
-    finally:
-        sys.setprofile(before)
     assert check.diagnosis.breaks_first == 1
-    engine = str(Path(reflow.__file__).parent)
-    assert len([file for file in entered if file.startswith(engine)]) <= 10
+    assert len(walk.files) <= 10

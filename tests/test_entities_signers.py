@@ -18,8 +18,7 @@ from reflow.owners.owners import find_exchange_accounts
 from reflow.owners.signers import CommonInputs, find_common_inputs
 from reflow.progress import silent
 from reflow.store.duckdb import DuckDbStore, rows
-from reflow.store.parallel import in_order
-from reflow.store.spill import Arrays
+from reflow.store.resources import Arrays, in_order
 from support.economies import Case, cases
 from support.economy import coinbase, labels_of, ledger_of, on_day, pay
 from support.reference_model import chain_of, is_coinjoin

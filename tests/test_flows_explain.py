@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from reflow.errors import LedgerError, MetricError
-from reflow.explanations.explain import explain, explain_cell, open_cells
+from reflow.explanations.explain import explain, explain_cell, open_session
 from reflow.explanations.explanation import Explanation
 from reflow.flows.catalog import Metric, seeds
 from reflow.flows.methodology import REFERENCE, Methodology
@@ -70,7 +70,7 @@ def test_every_metric_of_a_day_adds_up(case: Case, method: Methodology, data: st
         result = recompute(ledger, labels, prices=RANDOM_PRICES, methodology=method)
         assume(result.days)
         day = data.draw(st.sampled_from(result.days))
-        with open_cells(ledger, labels, prices=RANDOM_PRICES, methodology=method) as opened:
+        with open_session(ledger, labels, prices=RANDOM_PRICES, methodology=method) as opened:
             flows = [metric for metric in result.metrics if metric.adds == "transactions"]
             others = [metric for metric in result.metrics if metric.adds in ("blocks", "changes")]
             for metric in (*others, *data.draw(st.lists(st.sampled_from(flows), max_size=3))):

@@ -1,6 +1,8 @@
 """Several methodologies in one call: the same bytes as one call each, and no more passes than they need."""
 
 import json
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,14 @@ from hypothesis import strategies as st
 
 from reflow.errors import LedgerError
 from reflow.flows import recompute as module
+from reflow.flows.catalog import INCL
 from reflow.flows.methodology import PRESETS, REFERENCE, Methodology
+from reflow.flows.prices import prices_of
 from reflow.flows.recompute import Recomputation, recompute, recompute_each, recompute_many
 from reflow.owners import owners
 from reflow.results.write import write
 from support.economies import Case, cases, methodologies
-from support.economy import coinbase, labels_of, ledger_of, on_day, pay, settled
+from support.economy import START, coinbase, day_of, labels_of, ledger_of, on_day, pay, settled
 
 M, A, U = 1, 2, 3
 ECONOMY = settled(on_day(0, coinbase((M, 1000))), on_day(1, pay([(M, 500), (U, 400)], [(A, 600), (M, 250)])))
@@ -106,3 +110,20 @@ def test_some_metrics_only(tmp_path: Path) -> None:
 def test_an_empty_ledger_is_an_error() -> None:
     with ledger_of([]) as ledger, pytest.raises(LedgerError, match="no blocks in it yet"):
         recompute_many(ledger, LABELS, [REFERENCE])
+
+
+def test_a_metric_alone_is_as_among_all() -> None:
+    """Only what it is made of is read: no other sums may be missed."""
+    economy = [*ECONOMY[:1], on_day(0, pay([(M, 300)], [(U, 200), (A, 90)])), *ECONOMY[1:]]
+    prices = prices_of({day_of(START) + timedelta(n): Decimal(3 + n) for n in range(9)})
+    with ledger_of(economy) as ledger:
+        whole = recompute(ledger, LABELS, prices=prices)
+        kinds = {
+            (metric.family, metric.sums, metric.minus, bool(metric.entity), metric.derived): metric.id
+            for metric in whole.metrics
+            if metric.entity in ("", "AAA", INCL)
+        }
+        for id_ in kinds.values():
+            alone = recompute(ledger, LABELS, prices=prices, metrics=[id_])
+            assert alone.values == {id_: whole.values[id_]}, id_
+    assert sum(any(values) for values in whole.values.values()) > 40

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reflow.flows import sums
-from reflow.flows.kernels import Ints, Longs
-from reflow.flows.members import Members, MembersOf, read_members
 from reflow.flows.methodology import Methodology
+from reflow.flows.postings import Members, MembersOf, read_members
 from reflow.flows.recompute import recompute_many
+from reflow.ledger.days import Ints, Longs
 from reflow.ledger.ledger import DEFAULT_MEMORY, Ledger
 from reflow.network import REGTEST
 from reflow.owners.owners import Owners

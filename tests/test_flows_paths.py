@@ -14,8 +14,7 @@ from reflow.amounts import plain
 from reflow.errors import OutputError
 from reflow.explanations.explain import explain
 from reflow.explanations.explanation import Explanation
-from reflow.explanations.payment_graph import payment_paths, shortened
-from reflow.explanations.picture import TRANSACTIONS, write_graph
+from reflow.explanations.payment_graph import TRANSACTIONS, payment_paths, shortened, write_graph
 from reflow.ledger.ledger import Ledger
 from reflow.network import REGTEST
 from reflow.owners.labels import read_labels
@@ -123,7 +122,7 @@ def test_a_graph_that_cannot_be_written_is_one_line(
     cell = found["FlowMinerOut1HopAllExNtv"]
     with pytest.raises(OutputError, match=r"ends in \.graphml or \.svg"):
         write_graph(cell, tmp_path / "paths.png")
-    monkeypatch.setattr("reflow.explanations.picture.find_spec", lambda name: None)
+    monkeypatch.setattr("reflow.explanations.payment_graph.find_spec", lambda name: None)
     with pytest.raises(OutputError, match=r"install reflow\[graph\]"):
         write_graph(cell, tmp_path)
     assert write_graph(cell, tmp_path / "paths.graphml") == [tmp_path / "paths.graphml"]

@@ -1,4 +1,4 @@
--- credits: the outputs of a range of transactions.
+-- credits: the outputs of a range of transactions, in the order in which they are stored, which `verify` checks.
 --
 -- Reads    credit
 -- Params   $first, $last   BIGINT   tx, both included

@@ -1,4 +1,4 @@
--- debits: the inputs of a range of transactions.
+-- debits: the inputs of a range of transactions, in the order in which they are stored, which `verify` checks.
 --
 -- Reads    debit
 -- Params   $first, $last   BIGINT   tx, both included

@@ -444,7 +444,8 @@ def mix(account, value, place):
 
 
 @njit(nogil=True, cache=True)
-def _is_among(account, accounts, first, last):
+def is_among(account, accounts, first, last):
+    """Whether the account is one of those from place `first` to below `last`."""
     for k in range(first, last):
         if accounts[k] == account:
             return True
@@ -452,7 +453,8 @@ def _is_among(account, accounts, first, last):
 
 
 @njit(nogil=True, cache=True)
-def _is_in_sorted(account, accounts):
+def is_in_sorted(account, accounts):
+    """Whether the account is one of the sorted ones."""
     place = np.searchsorted(accounts, account)
     return place < len(accounts) and accounts[place] == account
 
@@ -472,7 +474,7 @@ def _transfers(debits, d, inputs, credited, o, outputs):
         if credited.value[k] <= 0:
             continue
         account = credited.account[k]
-        back = _is_in_sorted(account, known) if many else _is_among(account, accounts, d, d + inputs)
+        back = is_in_sorted(account, known) if many else is_among(account, accounts, d, d + inputs)
         if not back:
             count += 1
             total += credited.value[k]

@@ -65,7 +65,7 @@ def explain(
     """Explain a value: every transaction behind it, who paid whom and why; they add up to it."""
     options.check_node(datadir, rpc, rpc_cookie, needed=False)
     from reflow.explanations.explain import explain as run
-    from reflow.explanations.picture import check_graph, write_graph
+    from reflow.explanations.payment_graph import check_graph, write_graph
     from reflow.flows.methodology import Methodology
     from reflow.ledger.scripts import Origin
     from reflow.owners.labels import read_labels

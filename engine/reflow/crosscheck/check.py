@@ -12,7 +12,8 @@ from reflow.crosscheck.drill import Drilled, control_metrics, drill, other_clock
 from reflow.crosscheck.findings import Finding, WorstDay, worst_days
 from reflow.crosscheck.verdict import Diagnosis, diagnose
 from reflow.errors import ResultsError, VendorError
-from reflow.explanations.explain import Cells, open_cells
+from reflow.explanations.explain import ExplainSession, open_session
+from reflow.flows.catalog import BLOCK_COUNT, EX, exchange_flow
 from reflow.flows.methodology import ALLOWED, Methodology
 from reflow.ledger.ledger import Ledger
 from reflow.owners.labels import read_labels
@@ -71,29 +72,29 @@ def cross_check(
     results: Results,
     vendor: Vendor,
     settings: Settings = Settings(),  # noqa: B008  # immutable
-    cells: Cells | None = None,
+    session: ExplainSession | None = None,
     *,
     progress: Progress = silent,
 ) -> CrossCheck:
     """Compare, and say what the differences mean.
 
-    `cells` (see `open_cells`) are the ledger, labels and methodology of `results`. They prove another clock and take
-    the worst days apart. `progress` is called with the stage `drill`, days done and days in all.
+    `session` (see `open_session`) has the ledger, labels and methodology of `results`. With it another clock is proven
+    and the worst days are taken apart. `progress` is called with the stage `drill`, days done and days in all.
     Raises VendorError if the two sides have no metric or no day in common, or lack a required metric; ResultsError if
     `results` are from another ledger or other labels.
     """
-    if cells is not None:
-        check_origin(results, cells)
+    if session is not None:
+        check_origin(results, session)
     ours = results.metrics
     compared = compare_tables(
         ours, vendor.table, settings.tolerance, first=settings.first, last=settings.last
     )
     _check_overlap(results, vendor, compared.comparisons)
-    if cells is not None:
-        compared = compared._replace(other_clock=_under_other_clock(cells))
+    if session is not None:
+        compared = compared._replace(other_clock=_under_other_clock(session))
     diagnosis = diagnose(compared)
     worst = worst_days(compared, diagnosis.findings, settings.worst)
-    drilled = [] if cells is None else _drill(cells, worst, progress)
+    drilled = [] if session is None else _drill(session, worst, progress)
     findings = [_named(finding, drilled) for finding in diagnosis.findings]
     with_days = {comparison.metric: comparison for comparison in compared.comparisons if comparison.days}
     required = _required(vendor, settings.require, list(with_days))
@@ -122,15 +123,15 @@ def open_origin(
     memory: str | None = None,
     threads: int | None = None,
     progress: Progress = silent,
-) -> Iterator[Cells | None]:
-    """The ledger and labels of `settings`, ready to take cells of `results` apart; None if there is no ledger."""
+) -> Iterator[ExplainSession | None]:
+    """The ledger and labels of `settings`, ready to take session of `results` apart; None if there is no ledger."""
     if not settings.ledger:
         yield None
         return
     with Ledger.open(settings.ledger, read_only=True, memory=memory, threads=threads) as ledger:
         labels = read_labels(settings.labels, ledger.network, prefer_later=settings.prefer_later)
-        with open_cells(ledger, labels, methodology=methodology_of(results), progress=progress) as cells:
-            yield cells
+        with open_session(ledger, labels, methodology=methodology_of(results), progress=progress) as session:
+            yield session
 
 
 def methodology_of(results: Results) -> Methodology:
@@ -143,12 +144,12 @@ def methodology_of(results: Results) -> Methodology:
     return Methodology(**parameters)
 
 
-def check_origin(results: Results, cells: Cells) -> None:
+def check_origin(results: Results, session: ExplainSession) -> None:
     """Raise ResultsError unless the results are from this ledger, these labels and this methodology."""
     expected = {
-        "ledger": cells.ledger.digest(),
-        "labels": cells.labels.digest,
-        "methodology": cells.methodology.digest(),
+        "ledger": session.ledger.digest(),
+        "labels": session.labels.digest,
+        "methodology": session.methodology.digest(),
     }
     for what, digest in expected.items():
         if results.run.get("digests", {}).get(what) != digest:
@@ -158,16 +159,16 @@ def check_origin(results: Results, cells: Cells) -> None:
             )
 
 
-def _under_other_clock(cells: Cells) -> tuple[str, Table]:
-    clock = other_clock(cells.methodology.clock)
-    return clock, control_metrics(cells, clock)
+def _under_other_clock(session: ExplainSession) -> tuple[str, Table]:
+    clock = other_clock(session.methodology.clock)
+    return clock, control_metrics(session, clock)
 
 
-def _drill(cells: Cells, worst: list[WorstDay], progress: Progress) -> list[Drilled]:
+def _drill(session: ExplainSession, worst: list[WorstDay], progress: Progress) -> list[Drilled]:
     drilled = []
     for done, day in enumerate(worst):
         progress("drill", done, len(worst))
-        if (behind := drill(cells, day)) is not None:
+        if (behind := drill(session, day)) is not None:
             drilled.append(behind)
     progress("drill", len(worst), len(worst))
     return drilled
@@ -191,7 +192,8 @@ def _check_overlap(results: Results, vendor: Vendor, comparisons: list[Compariso
         theirs = sorted([*vendor.table, *vendor.unread])
         few = ", ".join(theirs[:5]) + (", …" if len(theirs) > 5 else "")
         raise VendorError(
-            f"{vendor.source}: no metric in common: found {few or 'none'}, expected ids such as BlkCnt or FlowInExNtv"
+            f"{vendor.source}: no metric in common: found {few or 'none'}, expected ids such as {BLOCK_COUNT} or "
+            f"{exchange_flow('In', EX).id}"
         )
     if not any(comparison.days for comparison in comparisons):
         ours, theirs_ = _span(results.metrics), _span(vendor.table)

@@ -11,7 +11,7 @@ from math import fsum
 from typing import Final, Literal, NamedTuple
 
 from reflow.crosscheck.aligned import Aligned, align, correlation, products, quotient
-from reflow.flows.catalog import EX, INCL, Layer, Metric, find
+from reflow.flows.catalog import EX, INCL, Family, Layer, Metric, find
 from reflow.series import EXACT, Series, Table, decimals
 
 Verdict = Literal["exact", "within", "off", "apart"]
@@ -128,7 +128,7 @@ class Compared(NamedTuple):
         before = [Decimal(0), *(day.difference for day in days)]
         return [day for day, gap in zip(days, before, strict=False) if day.off and day.difference != gap]
 
-    def of(self, *families: str, direction: str = "", entity: str | None = None) -> list[Metric]:
+    def of(self, *families: Family, direction: str = "", entity: str | None = None) -> list[Metric]:
         """The metrics of these families, and of one direction and entity, if given."""
         return [
             metric

@@ -19,11 +19,11 @@ from reflow.amounts import SAT_PLACES, VALUE_PLACES, plain
 from reflow.crosscheck.findings import WorstDay
 from reflow.crosscheck.subset_sum import Subset, find_subset
 from reflow.errors import MetricError
-from reflow.explanations.explain import Cells, block_amounts, block_parts, explain_cell, parts_of
+from reflow.explanations.explain import ExplainSession, block_parts, explain_cell, parts_of
 from reflow.explanations.parts import Contributions
 from reflow.flows.catalog import EX, Metric, control, exchange_flow, find
 from reflow.flows.methodology import Clock
-from reflow.flows.values import control_series, metric_values
+from reflow.flows.values import block_amounts, control_series, metric_values
 from reflow.ledger.days import Blocks, read_blocks
 from reflow.series import EXACT, Table
 
@@ -58,23 +58,23 @@ class Drilled(NamedTuple):
     closer: Closer | None
 
 
-def drill(cells: Cells, worst: WorstDay) -> Drilled | None:
+def drill(session: ExplainSession, worst: WorstDay) -> Drilled | None:
     """Take a worst day apart; None if these labels do not have the metric or it is not made of parts."""
     metric = find(worst.difference.metric)
-    if metric is None or metric.needs_prices or metric.entity not in ("", EX, *cells.labels.exchanges()):
+    if metric is None or metric.needs_prices or metric.entity not in ("", EX, *session.labels.exchanges()):
         return None
     if metric.adds == "blocks":
-        return _drill_blocks(cells, worst)
+        return _drill_blocks(session, worst)
     try:
-        parts = parts_of(cells, metric.id, worst.difference.day)
+        parts = parts_of(session, metric.id, worst.difference.day)
     except MetricError:
         return None
     biggest = sorted(parts.of_tx, key=lambda tx: (-abs(parts.of_tx[tx]), tx))[:SHOWN]
     return Drilled(
         worst,
         len(parts.of_tx),
-        _transactions(cells, worst, {tx: parts.of_tx[tx] for tx in biggest}),
-        _closer(cells, worst, metric, parts),
+        _transactions(session, worst, {tx: parts.of_tx[tx] for tx in biggest}),
+        _closer(session, worst, metric, parts),
     )
 
 
@@ -84,47 +84,49 @@ def _gap(worst: WorstDay, metric: Metric) -> int:
     return round(worst.difference.difference.scaleb(places, EXACT))
 
 
-def _closer(cells: Cells, worst: WorstDay, metric: Metric, parts: Contributions) -> Closer | None:
+def _closer(session: ExplainSession, worst: WorstDay, metric: Metric, parts: Contributions) -> Closer | None:
     gap = _gap(worst, metric)
     if gap > 0:
-        return _closing(cells, worst, "exclude", parts.of_tx, find_subset(parts.of_tx, gap))
+        return _closing(session, worst, "exclude", parts.of_tx, find_subset(parts.of_tx, gap))
     if metric.family == "FlowMiner" and metric.entity:
-        if metric.direction == "Out" and (closer := _unlabelled(cells, worst, -gap)) is not None:
+        if metric.direction == "Out" and (closer := _unlabelled(session, worst, -gap)) is not None:
             return closer
-        candidates = _of_the_exchange(cells, worst, metric, parts)
-        return _closing(cells, worst, "include", candidates, find_subset(candidates, -gap))
+        candidates = _of_the_exchange(session, worst, metric, parts)
+        return _closing(session, worst, "include", candidates, find_subset(candidates, -gap))
     if metric.family == "Flow":
-        return _unlabelled(cells, worst, -gap)
+        return _unlabelled(session, worst, -gap)
     return None
 
 
-def _of_the_exchange(cells: Cells, worst: WorstDay, metric: Metric, parts: Contributions) -> dict[int, int]:
+def _of_the_exchange(
+    session: ExplainSession, worst: WorstDay, metric: Metric, parts: Contributions
+) -> dict[int, int]:
     """What the exchange gained (Out of miners) or lost (In) in transactions that do not count, or not wholly."""
     own = "In" if metric.direction == "Out" else "Out"
-    moved = parts_of(cells, exchange_flow(own, metric.entity).id, worst.difference.day).of_tx
+    moved = parts_of(session, exchange_flow(own, metric.entity).id, worst.difference.day).of_tx
     return {tx: sat - parts.of_tx.get(tx, 0) for tx, sat in moved.items() if sat > parts.of_tx.get(tx, 0)}
 
 
-def _unlabelled(cells: Cells, worst: WorstDay, gap: int) -> Closer | None:
+def _unlabelled(session: ExplainSession, worst: WorstDay, gap: int) -> Closer | None:
     """Payments of the day to accounts of no exchange that close the gap exactly; a near fit would be chance."""
-    number = (worst.difference.day - cells.blocks.first_day).days
-    today = np.flatnonzero(cells.blocks.day == number)
+    number = (worst.difference.day - session.blocks.first_day).days
+    today = np.flatnonzero(session.blocks.day == number)
     if not len(today):
         return None
-    first, last = (int(cells.blocks.columns["first_tx"][today[end]]) for end in (0, -1))
-    last += int(cells.blocks.columns["tx_count"][today[-1]]) - 1
-    credits_ = cells.store.rows("outside_credits", first=first, last=last, most=gap, rows=CANDIDATES)
+    first, last = (int(session.blocks.columns["first_tx"][today[end]]) for end in (0, -1))
+    last += int(session.blocks.columns["tx_count"][today[-1]]) - 1
+    credits_ = session.store.rows("outside_credits", first=first, last=last, most=gap, rows=CANDIDATES)
     choice = find_subset({place: int(row["value"]) for place, row in enumerate(credits_)}, gap)
     if choice is None or choice.rest:
         return None
     amounts: Counter[int] = Counter()
     for place in choice.chosen:
         amounts[credits_[place]["tx"]] += int(credits_[place]["value"])
-    return _closing(cells, worst, "include", amounts, choice._replace(chosen=tuple(amounts)))
+    return _closing(session, worst, "include", amounts, choice._replace(chosen=tuple(amounts)))
 
 
 def _closing(
-    cells: Cells,
+    session: ExplainSession,
     worst: WorstDay,
     way: Literal["exclude", "include"],
     amounts: Mapping[int, int],
@@ -132,35 +134,35 @@ def _closing(
 ) -> Closer | None:
     if choice is None:
         return None
-    transactions = _transactions(cells, worst, {tx: amounts[tx] for tx in choice.chosen})
+    transactions = _transactions(session, worst, {tx: amounts[tx] for tx in choice.chosen})
     metric = find(worst.difference.metric)
     rest = plain(choice.rest, SAT_PLACES if metric is not None and metric.unit == "native" else 0)
     return Closer(way, rest, choice.rest == 0, choice.ways, transactions)
 
 
-def _transactions(cells: Cells, worst: WorstDay, only: Mapping[int, int]) -> list[dict[str, Any]]:
+def _transactions(session: ExplainSession, worst: WorstDay, only: Mapping[int, int]) -> list[dict[str, Any]]:
     some = Contributions(dict(only), None)
-    explanation = explain_cell(cells, worst.difference.metric, worst.difference.day, found=some).facts()
+    explanation = explain_cell(session, worst.difference.metric, worst.difference.day, found=some).facts()
     transactions: list[dict[str, Any]] = explanation["transactions"]
     return transactions
 
 
-def _drill_blocks(cells: Cells, worst: WorstDay) -> Drilled:
-    cell = explain_cell(cells, worst.difference.metric, worst.difference.day, limit=SHOWN)
-    return Drilled(worst, cell.number, cell.facts()["blocks"], _moved(cells, worst, cell.metric))
+def _drill_blocks(session: ExplainSession, worst: WorstDay) -> Drilled:
+    cell = explain_cell(session, worst.difference.metric, worst.difference.day, limit=SHOWN)
+    return Drilled(worst, cell.number, cell.facts()["blocks"], _moved(session, worst, cell.metric))
 
 
-def _moved(cells: Cells, worst: WorstDay, metric: Metric) -> Closer | None:
+def _moved(session: ExplainSession, worst: WorstDay, metric: Metric) -> Closer | None:
     """The blocks that belong to this day by one clock only, if they close the gap."""
-    clock = other_clock(cells.methodology.clock)
-    other = read_blocks(cells.store, clock)
-    mine = _is_day(cells.blocks, worst.difference.day)
+    clock = other_clock(session.methodology.clock)
+    other = read_blocks(session.store, clock)
+    mine = _is_day(session.blocks, worst.difference.day)
     theirs = _is_day(other, worst.difference.day)
-    amounts = block_amounts(other, metric) * np.where(mine, 1, -1)
+    amounts = block_amounts(other)[metric.sums] * np.where(mine, 1, -1)
     places = np.flatnonzero(mine != theirs)
     if not len(places) or int(amounts[places].sum()) != _gap(worst, metric):
         return None
-    parts = block_parts(cells.store, other, metric, places.tolist())
+    parts = block_parts(session.store, other, metric, places.tolist())
     blocks = [{"height": b.height, "hash": b.block_hash, "adds": b.amount} for b in parts]
     return Closer("other clock", "0", True, 1, blocks)
 
@@ -174,9 +176,9 @@ def other_clock(clock: Clock) -> Clock:
     return "mediantime" if clock == "header" else "header"
 
 
-def control_metrics(cells: Cells, clock: Clock) -> Table:
+def control_metrics(session: ExplainSession, clock: Clock) -> Table:
     """The control metrics from blocks alone that need no prices, with days cut by `clock`."""
-    blocks = read_blocks(cells.store, clock)
+    blocks = read_blocks(session.store, clock)
     series, days = control_series(blocks), blocks.days()
     return {
         metric.id: {

@@ -14,7 +14,7 @@ from typing import Final
 from reflow.crosscheck.compare import Compared, Difference
 from reflow.crosscheck.findings import Finding, are, listed, percent, plural
 from reflow.crosscheck.ledger_faults import unit_fault
-from reflow.flows.catalog import EX, INCL, Layer, Metric, find, native
+from reflow.flows.catalog import EX, INCL, Layer, Metric, amounts_behind, native
 from reflow.series import EXACT
 
 SINGLE_DAYS: Final = 3
@@ -63,8 +63,7 @@ def _made_of_dollars(compared: Compared) -> dict[str, set[date]]:
     for metric in compared.metrics.values():
         if metric.derived is None or not (days := compared.off(metric.id)):
             continue
-        parts = [find(id_) for id_ in (*metric.derived.parts, "RevUSD")]
-        if not any(compared.off(part.native_id) for part in parts if part is not None):
+        if not any(compared.off(amount.native_id) for amount in amounts_behind(metric)):
             first_days[metric.id] = {days[0].day}
     return first_days
 

@@ -14,13 +14,11 @@ from typing import Final
 
 from reflow.crosscheck.compare import Compared, Difference, agree, is_proof
 from reflow.crosscheck.findings import Finding, are, listed, plural
-from reflow.flows.catalog import Metric
+from reflow.flows.catalog import BLOCK_BYTES, BLOCK_COUNT, PLAINEST, Metric
 from reflow.series import EXACT, Table
 
 CLOCK_BLOCKS: Final = 11
 """The median of eleven header times: no block lies further from its header's day than these eleven do."""
-_PLAINEST: Final = ("BlkCnt", "TxCnt", "TxTfrCnt")
-"""Control metrics that are easiest to understand, first to last."""
 _MOST: Final = 0.9
 """A series is moved by a day if at least this share of its days agrees when moved back."""
 
@@ -82,10 +80,10 @@ def _cancels(compared: Compared, off: list[Metric]) -> bool:
     The number of blocks never drifts further than the two clocks are apart. Another sum over blocks differs in both
     directions, and its differences mostly cancel.
     """
-    blocks = list(accumulate((day.difference for day in compared.off("BlkCnt")), EXACT.add))
+    blocks = list(accumulate((day.difference for day in compared.off(BLOCK_COUNT)), EXACT.add))
     sums = [metric for metric in off if metric.adds == "blocks"]
-    sizes = "BlkSizeByte" not in compared.metrics or bool(compared.off("BlkSizeByte"))
-    near = "BlkCnt" in compared.metrics and max(map(abs, blocks), default=0) <= CLOCK_BLOCKS
+    sizes = BLOCK_BYTES not in compared.metrics or bool(compared.off(BLOCK_BYTES))
+    near = BLOCK_COUNT in compared.metrics and max(map(abs, blocks), default=0) <= CLOCK_BLOCKS
     return near and sizes and any(_both_ways(compared.off(metric.id)) for metric in sums)
 
 
@@ -100,7 +98,7 @@ def _example(compared: Compared, off: list[Metric], days: list[date]) -> str:
     """The easiest control metric, with the day on which it differs most."""
     ids = [metric.id for metric in off]
     sums = [metric.id for metric in off if metric.adds == "blocks"]
-    first = next((id_ for id_ in (*_PLAINEST, *sums) if id_ in ids), ids[0])
+    first = next((id_ for id_ in (*PLAINEST, *sums) if id_ in ids), ids[0])
     off_days = [day for day in compared.off(first) if days[0] <= day.day <= days[-1]]
     worst = max(off_days, key=lambda day: day.difference.copy_abs())
     here = f"on {worst.day}: {worst.ours:f} here, {worst.vendor:f} at the vendor"
@@ -176,12 +174,12 @@ def _close(a: Decimal, b: Decimal) -> bool:
 def _rest(compared: Compared, off: list[Metric], explained: set[date]) -> list[Finding]:
     """The rest: blocks that one side lacks, or metrics that the two sides count differently."""
     faults = []
-    blocks = {day.day for day in compared.off("BlkCnt")} - explained
+    blocks = {day.day for day in compared.off(BLOCK_COUNT)} - explained
     if blocks:
         first = min(blocks)
         text = (
-            f"The ledgers differ: BlkCnt is off on {plural(len(blocks), 'day')}, first on {first}, and neighbouring "
-            "days do not make up for it."
+            f"The ledgers differ: {BLOCK_COUNT} is off on {plural(len(blocks), 'day')}, first on {first}, and "
+            "neighbouring days do not make up for it."
         )
         advice = "Run `reflow verify`, and look for blocks that one side lacks; ignore flows on these days."
         metrics = [metric.id for metric in off]
@@ -196,7 +194,7 @@ def _rest(compared: Compared, off: list[Metric], explained: set[date]) -> list[F
             anew = " by a new amount" if all(metric.adds == "changes" for metric in same) else ""
             text = (
                 f"{listed(ids)} {are(ids)} off{anew} on {plural(len(off_days), 'day')}, first on {off_days[0]}, "
-                "while BlkCnt agrees."
+                f"while {BLOCK_COUNT} agrees."
             )
             advice = f"Run `reflow explain` for {off_days[0]}: the vendor counts differently, or its value is wrong."
             faults.append(Finding("ledger", 1, "", ids, list(off_days), None, None, text, advice))

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from reflow.explanations.parts import Change, Contributions, Turns, raise_if_parts_differ
-from reflow.flows.catalog import Metric
-from reflow.flows.kernels import Bools, Ints, Longs
+from reflow.flows.catalog import HOLDERS, Metric, sums_behind
+from reflow.flows.kernels import Bools
 from reflow.flows.methodology import Methodology
 from reflow.flows.sums import sum_flows
 from reflow.flows.values import Series, metric_values
-from reflow.ledger.days import Blocks
+from reflow.ledger.days import Blocks, Ints, Longs
 from reflow.ledger.kept_days import read_figures
 from reflow.owners.owners import Owners
 from reflow.progress import Progress, silent
@@ -26,7 +26,6 @@ from reflow.store.relations import ACCOUNT_CHANGE, EARLIER_BALANCE, MEMBER, WANT
 from reflow.store.store import Store
 
 _NEVER: Final = np.iinfo(np.int64).max
-_HOLDERS: Final = "holders"
 
 
 class _Parts(NamedTuple):
@@ -73,16 +72,16 @@ def _until(
 ) -> Series:
     """The daily sums as recompute has them, up to the day."""
     until = blocks._replace(day_count=day + 1, day=np.minimum(blocks.day, day + 1).astype(np.int32))
-    if metric.sums == _HOLDERS:
+    if metric.sums == HOLDERS:
         figures = read_figures(owners.store, until, methodology.clock, progress=progress)
-        return {(_HOLDERS, ""): figures[_HOLDERS]}
-    [series] = sum_flows(owners, until, [methodology], progress=progress)
+        return {(HOLDERS, ""): figures[HOLDERS]}
+    [series] = sum_flows(owners, until, [methodology], sums_behind([metric]), progress=progress)
     return series
 
 
 def _parts(store: Store, blocks: Blocks, day: int, metric: Metric, methodology: Methodology) -> _Parts:
     _keep_runs(store, ACCOUNT_CHANGE, "account_changes", blocks, blocks.day == day)
-    if metric.sums == _HOLDERS:
+    if metric.sums == HOLDERS:
         store.keep(WANTED_ACCOUNT, "changed_accounts")
         _keep_runs(store, EARLIER_BALANCE, "wanted_balances", blocks, blocks.day < day)
         turns = Turns(**store.columns("balance_turns"))

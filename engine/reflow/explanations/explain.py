@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +18,11 @@ from reflow.explanations.changes import day_changes
 from reflow.explanations.explanation import BlockPart, Explanation, JoinedPart, Name, Part, Party
 from reflow.explanations.parts import Contributions, contributions
 from reflow.explanations.reasons import AT_LAST, Role, owners_of, role
-from reflow.flows.catalog import Metric, catalog, control
-from reflow.flows.kernels import Longs
+from reflow.flows.catalog import SUPPLY, Metric, catalog, explainable, made_of
 from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.flows.prices import Prices
 from reflow.flows.recompute import NO_PRICES, owners_under
-from reflow.flows.values import metric_values
+from reflow.flows.values import block_amounts, metric_values
 from reflow.ledger.days import Blocks, read_blocks
 from reflow.ledger.ledger import Ledger
 from reflow.ledger.scripts import Origin, Posting, find_scripts
@@ -34,9 +32,6 @@ from reflow.progress import Progress, silent
 from reflow.script import describe
 from reflow.store.relations import WANTED_TX
 from reflow.store.store import Store
-
-_SUPPLY: Final = "supply"
-"""The end-of-day figure that blocks change, not transactions."""
 
 
 def explain(
@@ -58,14 +53,14 @@ def explain(
     Raises MetricError for an unknown id and for a metric without parts, LedgerError for a day that is not a complete
     day of the ledger, SourceError if `origin` cannot be read.
     """
-    with open_cells(
+    with open_session(
         ledger, labels, prices=prices, methodology=methodology, origin=origin, progress=progress
-    ) as cells:
-        return explain_cell(cells, metric_id, day, limit=limit)
+    ) as session:
+        return explain_cell(session, metric_id, day, limit=limit)
 
 
 @dataclass(frozen=True)
-class Cells:
+class ExplainSession:
     """A ledger ready to take cells apart; work that depends only on labels and methodology is done once."""
 
     ledger: Ledger
@@ -84,7 +79,7 @@ class Cells:
 
 
 @contextmanager
-def open_cells(
+def open_session(
     ledger: Ledger,
     labels: Labels,
     *,
@@ -92,15 +87,17 @@ def open_cells(
     methodology: Methodology = REFERENCE,
     origin: Origin = Origin(),  # noqa: B008  # immutable
     progress: Progress = silent,
-) -> Iterator[Cells]:
+) -> Iterator[ExplainSession]:
     """The argument of `explain_cell` and `parts_of`, for any number of cells; takes the arguments of `explain`."""
     with ledger.store("explain") as store:
         blocks = read_blocks(store, methodology.clock)
-        yield Cells(ledger, labels, prices or NO_PRICES, methodology, origin, progress, store, blocks)
+        yield ExplainSession(
+            ledger, labels, prices or NO_PRICES, methodology, origin, progress, store, blocks
+        )
 
 
 def explain_cell(
-    cells: Cells,
+    session: ExplainSession,
     metric_id: str,
     day: date,
     *,
@@ -112,13 +109,13 @@ def explain_cell(
     `found` are its contributions, if they are known (see `parts_of`), or some of them, or others that might have
     counted: total and number are of these.
     """
-    metric = _metric(metric_id, cells.labels.exchanges())
-    number = _number(cells.blocks, day)
-    usd = cells.prices.usd
+    metric = _metric(metric_id, session.labels.exchanges())
+    number = _number(session.blocks, day)
+    usd = session.prices.usd
     cell = Explanation(
         metric=metric,
         day=day,
-        methodology=cells.methodology,
+        methodology=session.methodology,
         value=None,
         total=0,
         before=None,
@@ -135,20 +132,20 @@ def explain_cell(
         addresses={},
         warnings=[],
     )
-    if metric.adds == "blocks" or metric.sums == _SUPPLY:
-        return _explain_blocks(cells, cell, number, limit)
-    found = found or parts_of(cells, metric_id, day)
-    explained = _explain_transactions(cells, cell, number, found, limit)
-    return _with_addresses(cells.ledger, cells.labels, explained, cells.origin)
+    if metric.adds == "blocks" or metric.sums == SUPPLY:
+        return _explain_blocks(session, cell, number, limit)
+    found = found or parts_of(session, metric_id, day)
+    explained = _explain_transactions(session, cell, number, found, limit)
+    return _with_addresses(session.ledger, session.labels, explained, session.origin)
 
 
-def parts_of(cells: Cells, metric_id: str, day: date) -> Contributions:
+def parts_of(session: ExplainSession, metric_id: str, day: date) -> Contributions:
     """What each transaction adds to the cell or its change, for a metric made of transactions."""
-    metric = _metric(metric_id, cells.labels.exchanges())
-    number = _number(cells.blocks, day)
-    cell = cells.owners, cells.blocks, number, metric, cells.methodology, cells.prices.usd
+    metric = _metric(metric_id, session.labels.exchanges())
+    number = _number(session.blocks, day)
+    cell = session.owners, session.blocks, number, metric, session.methodology, session.prices.usd
     if metric.adds == "changes":
-        return day_changes(*cell, progress=cells.progress)
+        return day_changes(*cell, progress=session.progress)
     return contributions(*cell)
 
 
@@ -160,7 +157,9 @@ def _metric(metric_id: str, exchanges: Sequence[str]) -> Metric:
     metric = metrics[metric_id]
     if not metric.adds:
         parts = _made_of(metric, metrics)
-        hint = f"it is made of {', '.join(parts)}" if parts else f"{metric.definition} {_explainable()}"
+        hint = f"it is made of {', '.join(parts)}"
+        if not parts:
+            hint = f"{metric.definition} What can be explained: {explainable()}"
         raise MetricError(f"{metric_id} is not a sum over one day's transactions or blocks; {hint}")
     return metric
 
@@ -168,19 +167,13 @@ def _metric(metric_id: str, exchanges: Sequence[str]) -> Metric:
 def _made_of(metric: Metric, metrics: Mapping[str, Metric]) -> list[str]:
     """The ids of the metrics behind a ratio, a mean or a derived metric; empty for all others."""
     if metric.derived:
-        return [part for part in (*metric.derived.parts, metric.derived.whole) if part]
+        return [part.id for part in made_of(metric)]
     if metric.ratio is None:
         return []
     sums = metric.sums, metric.ratio.of
     found = (part for part in metrics.values() if part.adds and part.unit != "USD" and not part.minus)
     parts = {part.sums: part.id for part in found if part.sums in sums and part.entity == metric.entity}
     return [parts[name] for name in sums if name in parts]
-
-
-def _explainable() -> str:
-    families = "FlowMinerIn…, FlowMinerOut…, FlowMinerNet…, FlowIn…, FlowOut…, FlowNet…, FlowTfr…, TxExCnt"
-    balances = "what changed Sply…, SplyMiner…"
-    return f"What can be explained: {families}, {', '.join(m.id for m in control() if m.adds)}, {balances}"
 
 
 def _number(blocks: Blocks, day: date) -> int:
@@ -192,22 +185,9 @@ def _number(blocks: Blocks, day: date) -> int:
     return (day - days[0]).days
 
 
-def block_amounts(blocks: Blocks, metric: Metric) -> Longs:
-    """What each block adds to a control metric that adds up over blocks, or to SplyCur: sat, bytes or a number."""
-    columns = blocks.columns
-    amounts = {
-        "blocks": columns["size"] * 0 + 1,
-        "transactions": columns["tx_count"] - 1,
-        "revenue": columns["issuance"] + columns["fees"],
-        _SUPPLY: columns["issuance"],
-        **columns,
-    }
-    return amounts[metric.sums]
-
-
 def block_parts(store: Store, blocks: Blocks, metric: Metric, places: Sequence[int]) -> list[BlockPart]:
     """What the blocks at these places add to a control metric, in the order given."""
-    amounts = block_amounts(blocks, metric)
+    amounts = block_amounts(blocks)[metric.sums]
     first_tx = {place: int(blocks.columns["first_tx"][place]) for place in places}
     names = _names(store, list(first_tx.values()))
     return [
@@ -216,38 +196,38 @@ def block_parts(store: Store, blocks: Blocks, metric: Metric, places: Sequence[i
     ]
 
 
-def _explain_blocks(cells: Cells, cell: Explanation, day: int, limit: int | None) -> Explanation:
+def _explain_blocks(session: ExplainSession, cell: Explanation, day: int, limit: int | None) -> Explanation:
     """The blocks of a day with what each adds to a control metric."""
-    blocks, metric = cells.blocks, cell.metric
-    amounts = block_amounts(blocks, metric)
+    blocks, metric = session.blocks, cell.metric
+    amounts = block_amounts(blocks)[metric.sums]
     today = np.flatnonzero(blocks.day == day)
     total = int(amounts[today].sum())
     before = int(amounts[blocks.day < day].sum()) if metric.adds == "changes" else None
     series = {(metric.sums, ""): [total + (before or 0)]}
-    [value] = metric_values(metric, series, [cell.day], cells.prices.usd)
+    [value] = metric_values(metric, series, [cell.day], session.prices.usd)
     shown = _largest({block: int(amounts[block]) for block in today.tolist()}, limit)
     return cell._replace(
         value=value,
         total=total,
         before=before,
         number=len(today),
-        blocks=block_parts(cells.store, blocks, metric, shown),
+        blocks=block_parts(session.store, blocks, metric, shown),
         warnings=_why_null(cell, value),
     )
 
 
 def _explain_transactions(
-    cells: Cells, cell: Explanation, day: int, found: Contributions, limit: int | None
+    session: ExplainSession, cell: Explanation, day: int, found: Contributions, limit: int | None
 ) -> Explanation:
-    store, method = cells.store, cells.methodology
+    store, method = session.store, session.methodology
     shown = _largest(found.of_tx, limit)
     change = found.change
     joined = change.joined if change else {}
     shown_joined = _largest(joined, limit)
     with store.lend(WANTED_TX, _wanted(shown)):
         postings = store.rows("transaction_parties")
-    known = owners_of(cells.owners, {row["account"] for row in postings}.union(shown_joined), method)
-    at_end = {account: owner.by_end_of(day, cells.blocks, method) for account, owner in known.items()}
+    known = owners_of(session.owners, {row["account"] for row in postings}.union(shown_joined), method)
+    at_end = {account: owner.by_end_of(day, session.blocks, method) for account, owner in known.items()}
     turns = change.turns.among(shown) if change and change.turns else {}
     parties: dict[tuple[int, bool], list[Party]] = {}
     for row in postings:
@@ -268,7 +248,7 @@ def _explain_transactions(
         Part(tx, found.of_tx[tx], parties.get((tx, True), []), parties.get((tx, False), [])) for tx in shown
     ]
     return _with_origins(
-        cells.owners,
+        session.owners,
         cell._replace(
             value=found.value,
             total=sum(found.of_tx.values()) + sum(joined.values()),

@@ -12,14 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reflow.flows.catalog import INCL, Metric
-from reflow.flows.daily import Daily, Flow, exchange_series, mining_series
-from reflow.flows.kernels import Ints, Longs
-from reflow.flows.members import MembersOf, read_members
+from reflow.flows.catalog import INCL, Metric, sums_behind
 from reflow.flows.methodology import Methodology
-from reflow.flows.sums import range_sums
+from reflow.flows.postings import MembersOf, read_members
+from reflow.flows.sums import Daily, Flow, exchange_series, mining_series, queries_for, range_sums
 from reflow.flows.values import metric_values
-from reflow.ledger.days import Blocks, Range
+from reflow.ledger.days import Blocks, Ints, Longs, Range
 from reflow.owners.owners import Owners
 
 
@@ -90,10 +88,11 @@ def contributions(
     if part is None:
         return Contributions({}, _value([], metric, exchanges, blocks.days()[day], usd))
     outside = np.where(part.days == day, 0, 1).astype(np.int32)
-    whole = _flows(owners, part._replace(days=outside), 1, members_of, methodology)
+    queries = queries_for(sums_behind([metric]))
+    whole = _flows(owners, part._replace(days=outside), 1, members_of, methodology, queries)
     value = _value(whole, metric, exchanges, blocks.days()[day], usd)
     places = np.arange(len(part.days), dtype=np.int32)
-    single = _flows(owners, part._replace(days=places), len(places), members_of, methodology)
+    single = _flows(owners, part._replace(days=places), len(places), members_of, methodology, queries)
     sums = _signed(single, metric, exchanges)
     of_tx = {part.first_tx + place: sat for place, sat in sorted(sums.items()) if sat and not outside[place]}
     raise_if_parts_differ(metric, sum(of_tx.values()), _signed(whole, metric, exchanges)[0])
@@ -112,7 +111,8 @@ def _value(
     """The metric's value on a day with these sums."""
     daily = Daily(1)
     daily.put(flows)
-    series = exchange_series(daily, exchanges) | mining_series(daily, exchanges)
+    queries = queries_for(sums_behind([metric]))
+    series = exchange_series(daily, exchanges, queries) | mining_series(daily, exchanges, queries)
     return metric_values(metric, series, [day], usd)[0]
 
 
@@ -128,11 +128,14 @@ def _range_of(blocks: Blocks, day: int) -> Range | None:
 
 
 def _flows(
-    owners: Owners, part: Range, day_count: int, members_of: MembersOf, methodology: Methodology
+    owners: Owners,
+    part: Range,
+    day_count: int,
+    members_of: MembersOf,
+    methodology: Methodology,
+    queries: Collection[str],
 ) -> list[Flow]:
-    found = range_sums(
-        owners.store, part, day_count, members_of, [methodology], owners.rules, owners.exchanges
-    )
+    found = range_sums(owners.store, part, day_count, members_of, [methodology], owners, queries)
     return [*found.exchanges, *found.mining[0]]
 
 

@@ -15,6 +15,21 @@ from reflow.errors import MetricError
 
 Unit = Literal["native", "USD", "count", "bytes", "ratio"]
 
+Family = Literal[
+    "Control",
+    "Flow",
+    "FlowMiner",
+    "FlowMinerNet",
+    "FlowTfr",
+    "MOMR",
+    "MRI",
+    "Market",
+    "Sply",
+    "SplyMiner",
+    "TxEx",
+]
+"""Metrics that measure one thing; part of their ids, but for `Control` and `Market`."""
+
 Layer = Literal[1, 2, 3]
 """What a metric proves in a cross-check: 1 the ledger, 2 the labels, 3 the definition of miner flows."""
 
@@ -33,10 +48,26 @@ INCL: Final = "ExIncl"
 """Entity code for the sum over exchanges, flows between exchanges included."""
 HELD: Final = "held"
 """Name of the sums of an exchange's balance: by day the change, in a series the end-of-day balance."""
+SUPPLY: Final = "supply"
+"""Name of the sums that say how much there is in all: the end-of-day figure that blocks change, not transactions."""
+HOLDERS: Final = "holders"
+"""Name of the sums that say how many accounts hold something at the end of the day."""
+BLOCK_COUNT: Final = "BlkCnt"
+"""The metric that tells days from blocks: a day stands at the height that it adds up to."""
+BLOCK_BYTES: Final = "BlkSizeByte"
+"""The metric that differs when the day of a block does, whatever is in it."""
+PLAINEST: Final = (BLOCK_COUNT, "TxCnt", "TxTfrCnt")
+"""Control metrics that show most plainly what differs between two ledgers."""
+SHOWN_FIRST: Final = "FlowMinerOut1HopAllExNtv"
+"""What this project is about: the metric to begin with where nothing is wrong."""
 ALL_WORD: Final = "all"
 """In place of exchange codes: every labelled exchange."""
 SEEDS_WORD: Final = "seeds"
 """As a pattern: the 44 seed metrics."""
+
+
+SumKey = tuple[str, str]
+"""Name of daily sums, and their entity; empty for no exchange."""
 
 
 class Ratio(NamedTuple):
@@ -65,7 +96,7 @@ class Metric(NamedTuple):
     """One daily series."""
 
     id: str
-    family: str
+    family: Family
     direction: str
     """`In`, `Out`, `Net`, or empty."""
     hop: int | None
@@ -115,7 +146,7 @@ class Form(NamedTuple):
     `{hop}`, `{entity}`, `{miners}` and `{owner}` in the texts stand for what differs.
     """
 
-    family: str
+    family: Family
     direction: str
     shape: str
     """The id; without its currency where there are both."""
@@ -132,6 +163,10 @@ class Form(NamedTuple):
     ratio: Ratio | None = None
     derived: Derived | None = None
 
+    def ids(self, shape: str) -> list[str]:
+        """The ids with what stands in `shape` for hop and entity, one for each of `units`."""
+        return [shape + _SUFFIXES[unit] for unit in self.units] if len(self.units) > 1 else [shape]
+
     def of(self, hop: int | None, entity: str) -> Iterator[Metric]:
         """The metrics of one hop and entity."""
         owner = "all exchanges as one" if entity == EX else f"exchange {entity}"
@@ -139,8 +174,7 @@ class Form(NamedTuple):
         shape, sums, minus, text = (
             part.format(**words) for part in (self.shape, self.sums, self.minus, self.definition)
         )
-        for unit in self.units:
-            id_ = shape + _SUFFIXES[unit] if len(self.units) > 1 else shape
+        for unit, id_ in zip(self.units, self.ids(shape), strict=True):
             in_usd = unit == "USD" and self.derived is None
             yield Metric(
                 id=id_,
@@ -149,7 +183,7 @@ class Form(NamedTuple):
                 hop=hop,
                 entity=entity,
                 unit=unit,
-                definition=f"{id_.removesuffix('USD')}Ntv times the day's PriceUSD." if in_usd else text,
+                definition=f"{shape}{_SUFFIXES['native']} times the day's PriceUSD." if in_usd else text,
                 section=self.section,
                 layer=self.layer,
                 adds=self.adds,
@@ -182,8 +216,8 @@ def _derived(id_: str, unit: Unit, layer: Layer, definition: str, derived: Deriv
 
 
 CONTROL: Final = (
-    _control("BlkCnt", "count", "blocks", "Blocks of the day."),
-    _control("BlkSizeByte", "bytes", "size", "Serialized size of the day's blocks, witness data included."),
+    _control(BLOCK_COUNT, "count", "blocks", "Blocks of the day."),
+    _control(BLOCK_BYTES, "bytes", "size", "Serialized size of the day's blocks, witness data included."),
     _control("TxCnt", "count", "transactions", "Transactions of the day, coinbases left out."),
     _control(
         "TxTfrCnt",
@@ -195,7 +229,7 @@ CONTROL: Final = (
     _control("FeeTotNtv", "native", "fees", "Fees: debits minus credits of the non-coinbase transactions."),
     _control("IssTotNtv", "native", "issuance", "New money: coinbase credits minus fees."),
     _control("RevNtv", "native", "revenue", "Miners' revenue: IssTotNtv plus FeeTotNtv."),
-    _control("SplyCur", "native", "supply", "Running sum of IssTotNtv at the end of the day.", "changes"),
+    _control("SplyCur", "native", SUPPLY, "Running sum of IssTotNtv at the end of the day.", "changes"),
     _control(
         "AdrActCnt", "count", "active", "Distinct accounts debited, or credited more than zero, that day.", ""
     ),
@@ -204,7 +238,7 @@ CONTROL: Final = (
     _control(
         "AdrBalCnt",
         "count",
-        "holders",
+        HOLDERS,
         "Accounts with a balance above zero at the end of the day.",
         "changes",
     ),
@@ -233,7 +267,7 @@ CONTROL: Final = (
 )
 """What the vendor publishes for free, in the order of methodology 6."""
 
-FORMS: Final = (
+FORMS: Final[tuple[Form, ...]] = (
     *CONTROL,
     Form(
         "FlowMiner",
@@ -624,7 +658,7 @@ def chosen_exchanges(
     return sorted(codes)
 
 
-def sums_of(*families: str) -> list[str]:
+def sums_of(*families: Family) -> list[str]:
     """Names of the daily sums that the metrics of these families are made of."""
     forms = (form for form in FORMS if form.family in families)
     return list(dict.fromkeys(form.sums.format(hop=hop) for form in forms for hop in form.hops))
@@ -633,6 +667,45 @@ def sums_of(*families: str) -> list[str]:
 def exchange_sums() -> list[str]:
     """Names of the daily sums of exchanges alone: the columns of the query exchange_gains."""
     return sums_of("Flow", "Sply", "FlowTfr", "TxEx")
+
+
+def mining_sums() -> list[str]:
+    """Names of the daily sums of what miners sent and got, plain or with an exchange."""
+    return sums_of("FlowMiner")
+
+
+def sums_behind(metrics: Iterable[Metric]) -> set[SumKey]:
+    """All daily sums that the metrics are made of, those of the metrics behind them included."""
+    keys = set[SumKey]()
+    for metric in metrics:
+        names = (metric.sums, metric.minus)
+        keys |= {(name, metric.entity) for name in names if name}
+        if metric.ratio:
+            keys.add((metric.ratio.of, ""))
+        if metric.derived:
+            keys |= sums_behind(made_of(metric))
+    return keys
+
+
+def made_of(metric: Metric) -> list[Metric]:
+    """The metrics that a derived metric is made of; none for others."""
+    if metric.derived is None:
+        return []
+    return [_without_codes()[id_] for id_ in (*metric.derived.parts, metric.derived.whole) if id_]
+
+
+def amounts_behind(metric: Metric) -> list[Metric]:
+    """The metrics at the root of a derived one: itself if it is not derived."""
+    if metric.derived is None:
+        return [metric]
+    return [amount for part in made_of(metric) for amount in amounts_behind(part)]
+
+
+def explainable() -> str:
+    """The ids of what adds up over the transactions or blocks of a day, in words, for messages."""
+    families = "FlowMinerIn…, FlowMinerOut…, FlowMinerNet…, FlowIn…, FlowOut…, FlowNet…, FlowTfr…, TxExCnt"
+    balances = "what changed Sply…, SplyMiner…"
+    return f"{families}, {', '.join(metric.id for metric in control() if metric.adds)}, {balances}"
 
 
 def select(metrics: Iterable[Metric], patterns: Iterable[str]) -> list[Metric]:

@@ -43,10 +43,9 @@ def _families() -> Iterator[str]:
 
 def _row(form: Form) -> str:
     shape = form.shape.format(**_SHAPES)
-    ids = [shape] if len(form.units) == 1 else [f"{shape}Ntv", f"{shape}USD"]
     hops = ", ".join(str(hop) for hop in form.hops if hop is not None)
     definition = form.definition.format(**_SHAPES)
-    return f"| {', '.join(f'`{id_}`' for id_ in ids)} | {hops} | {', '.join(form.units)} | {definition} |"
+    return f"| {', '.join(f'`{id_}`' for id_ in form.ids(shape))} | {hops} | {', '.join(form.units)} | {definition} |"
 
 
 def _seeds() -> list[str]:

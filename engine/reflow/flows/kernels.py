@@ -1,4 +1,4 @@
-"""The loops behind members.py and postings.py, compiled by numba; what the last arguments hold is filled."""
+"""The loops behind postings.py, compiled by numba; what the last arguments hold is filled."""
 
 from typing import Any, Final, NamedTuple
 
@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Longs = NDArray[np.int64]
-Ints = NDArray[np.int32]
+from reflow.ledger.days import Ints, Longs, Rows
+
 Shorts = NDArray[np.int16]
 Bools = NDArray[np.bool_]
 Numbers = NDArray[np.uint32]
@@ -28,16 +28,8 @@ _EMPTY: Final = -1
 _LOW: Final = np.uint64(0xFFFFFFFF)
 
 
-class Rows(NamedTuple):
-    """Some rows of queries/ledger/debits.sql or queries/ledger/credits.sql."""
-
-    tx: Longs
-    account: Longs
-    value: Longs
-
-
 class MemberTable(NamedTuple):
-    """The members' accounts, and what finds them (see members.Members)."""
+    """The members' accounts, and what finds them (see postings.Members)."""
 
     account: Longs
     slots: Longs
@@ -69,7 +61,7 @@ class Transactions(NamedTuple):
 
 
 class Membership(NamedTuple):
-    """The columns of members.Members, with `paid` under one rule."""
+    """The columns of postings.Members, with `paid` under one rule."""
 
     exchange: Shorts
     minted: Numbers

@@ -1,34 +1,127 @@
-"""Read a range of the ledger once, and add up what its members do in each transaction, under each view of who they are.
+"""The accounts whose owner matters, and what they do in each transaction of a range of the ledger, which is read once.
 
 This is the one step that touches every row of the ledger, so it is a numba kernel over columns rather than SQL: a hash
-table of the members, and dense arrays for the transactions, which are numbered without gaps. It knows nothing of flows;
-the queries exchange_flows and plain_flows use the sums.
+table of the members, and dense arrays for the transactions, which are numbered without gaps. What a methodology makes
+of a member is decided where postings are added up, so that many methodologies share one table and one pass. Nothing
+here knows of flows; what becomes of the sums is in queries/exchange_flows.sql and queries/plain_flows.sql.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from threading import Lock
+from typing import Final, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from reflow.flows import kernels
 from reflow.flows.kernels import (
-    Ints,
-    Longs,
+    NEVER,
     Membership,
     MemberTable,
     MiningSets,
     Moved,
     Numbers,
-    Rows,
     Shorts,
     Side,
     Transactions,
+    Words,
 )
-from reflow.flows.members import Members, MembersOf
 from reflow.flows.methodology import Methodology
-from reflow.ledger.days import Range
-from reflow.owners.owners import MiningRule
+from reflow.ledger.days import Ints, Longs, Range, Rows, read_rows
+from reflow.owners.owners import MiningRule, Owners
+from reflow.store.relations import WANTED
 from reflow.store.store import Store
+
+_BYTES: Final = 46
+_BYTES_PER_RULE: Final = 8
+"""Memory of a member, its share of the hash table and of the filter included; at most."""
+
+_EXCHANGE: Final = -2
+_MINTED: Final = -1
+"""What a row of queries/flows/members.sql says of an account; the others are numbers of rules."""
+
+
+class Members(NamedTuple):
+    """One row for each account of an exchange, of M0 or of M1; the tx are NEVER where it is not a member."""
+
+    account: Longs
+    exchange: Shorts
+    """Number of its exchange or -1."""
+    minted: Numbers
+    """The first coinbase that paid it: since then in M0, if it may be."""
+    minted_day: Ints
+    paid: NDArray[np.uint32]
+    """`[rule, row]`: the first payout by M0, one row for each rule of who is in M0 and what it sent."""
+    paid_day: NDArray[np.int32]
+    slots: Longs
+    """Linear probing: half of the hash and the row of the member, -1 where empty; its length is a power of two."""
+    words: Words
+    """A bit for each hash, kernels.BITS for each member: most accounts that are none need no look into the table."""
+
+
+MembersOf = Callable[[list[Longs]], Members]
+"""Gives the members, all that are among these accounts at least."""
+
+
+def read_members(owners: Owners, day_of_tx: Callable[[Longs], Ints], memory: int) -> MembersOf:
+    """All accounts that `owners` knows of.
+
+    If they fit into `memory` bytes they are read once; else for each range of the ledger those that it has. The ledger
+    has less than 2**32 transactions.
+    """
+    store, rules = owners.store, len(owners.rules)
+    if owners.accounts * (_BYTES + _BYTES_PER_RULE * rules) <= memory:
+        with store.lend(WANTED, _table([])):
+            members = _read(store, day_of_tx, rules, owners.accounts, every=True)
+        return lambda accounts: members
+    lock = Lock()
+
+    def among(accounts: list[Longs]) -> Members:
+        with lock, store.lend(WANTED, _table(accounts)):  # one store, several threads
+            return _read(store, day_of_tx, rules, sum(map(len, accounts)), every=False)
+
+    return among
+
+
+def _table(accounts: list[Longs]) -> pa.Table:
+    return pa.table({"account": pa.chunked_array(accounts, pa.int64())})
+
+
+def _read(store: Store, day_of_tx: Callable[[Longs], Ints], rules: int, most: int, *, every: bool) -> Members:
+    """At most `most` members, all or those that are lent as wanted."""
+    account, used = np.empty(most, np.int64), 0
+    slots = np.full(1 << (3 * most // 2).bit_length(), -1, np.int64)
+    exchange = np.full(most, -1, np.int16)
+    minted, paid = np.full(most, NEVER), np.full((rules, most), NEVER)
+
+    for found, role, number in store.batches("members", every=every):
+        at = np.empty(len(found), np.int64)
+        used = kernels.upsert(account, slots, used, found, at)
+        is_exchange, is_minted, is_paid = role == _EXCHANGE, role == _MINTED, role >= 0
+        exchange[at[is_exchange]] = number[is_exchange]
+        minted[at[is_minted]] = number[is_minted]
+        paid[role[is_paid], at[is_paid]] = number[is_paid]
+    words = np.zeros(max(1, (1 << (kernels.BITS * used).bit_length()) // 64), np.uint64)
+    kernels.fill_filter(account[:used], words)
+    return Members(
+        account[:used],
+        exchange[:used],
+        minted[:used],
+        _days(minted[:used], day_of_tx),
+        paid[:, :used],
+        np.stack([_days(since, day_of_tx) for since in paid[:, :used]]) if rules else paid.astype(np.int32),
+        slots,
+        words,
+    )
+
+
+def _days(since: Numbers, day_of_tx: Callable[[Longs], Ints]) -> Ints:
+    """The day of each tx, a day that never comes for NEVER."""
+    days = np.full(len(since), np.iinfo(np.int32).max, np.int32)
+    known = np.flatnonzero(since != NEVER)
+    days[known] = day_of_tx(since[known].astype(np.int64))
+    return days
 
 
 class Postings(NamedTuple):
@@ -102,13 +195,12 @@ def sets_of(methodology: Methodology, rules: list[MiningRule]) -> MiningSets:
 
 def read_postings(store: Store, part: Range, members_of: MembersOf) -> Postings:
     """Read the range's debits and credits; `store` is for this call alone."""
-    span = {"first": part.first_tx, "last": part.last_tx}
-    sides = [
-        [Rows(tx, account, value) for tx, account, value in batches]
-        for batches in (store.batches("debits", **span), store.batches("credits", **span))
-    ]
-    members = members_of([batch.account for side in sides for batch in side])
-    inputs, outputs = (_scan(side, part, members, side is sides[0]) for side in sides)
+    debits, credits_ = read_rows(store, part)
+    members = members_of([batch.account for batch in (*debits, *credits_)])
+    inputs, outputs = (
+        _scan(debits, part, members, is_input=True),
+        _scan(credits_, part, members, is_input=False),
+    )
     mark = np.zeros(len(part.days), np.bool_)
     mark[inputs.place] = mark[outputs.place] = True
     touched = np.flatnonzero(mark)
@@ -117,7 +209,7 @@ def read_postings(store: Store, part: Range, members_of: MembersOf) -> Postings:
     return Postings(part, members, inputs, outputs, touched, touched_index)
 
 
-def _scan(batches: list[Rows], part: Range, members: Members, is_input: bool) -> Side:
+def _scan(batches: list[Rows], part: Range, members: Members, *, is_input: bool) -> Side:
     total, number = np.zeros(len(part.days), np.int64), np.zeros(len(part.days), np.int32)
     table = MemberTable(members.account, members.slots, members.words)
     found = [_room(0)]

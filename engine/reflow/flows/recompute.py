@@ -1,21 +1,21 @@
 """Recompute every metric of methodology 6 from a ledger, labels and prices."""
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from itertools import chain
 from typing import Final, NamedTuple
 
 from reflow.errors import LedgerError
-from reflow.flows.catalog import Metric, catalog, chosen_exchanges, select
+from reflow.flows.catalog import Metric, SumKey, catalog, chosen_exchanges, select, sums_behind
 from reflow.flows.methodology import REFERENCE, Methodology
 from reflow.flows.postings import rule_of
 from reflow.flows.prices import Prices, prices_of
 from reflow.flows.sums import sum_flows
 from reflow.flows.values import Series, Valuation, Values, control_series
 from reflow.ledger.days import Blocks, read_blocks
-from reflow.ledger.kept_days import read_figures
+from reflow.ledger.kept_days import KEPT, read_figures
 from reflow.ledger.ledger import Ledger, Tip
 from reflow.owners.exchanges import Clusters
 from reflow.owners.labels import Labels
@@ -136,7 +136,9 @@ def recompute_each(
     wanted = select(catalog(labelled if metrics and exchanges is None else chosen), metrics)
     left_out = [] if metrics else sorted(set(labelled) - set(chosen))
     prices, ledger_digest, seconds = prices or NO_PRICES, ledger.digest(), dict[str, float]()
-    for clusters, methodology, blocks, series in _series(ledger, labels, methodologies, seconds, progress):
+    for clusters, methodology, blocks, series in _series(
+        ledger, labels, methodologies, sums_behind(wanted), seconds, progress
+    ):
         days = blocks.days()
         with _timed(seconds, "metrics"):
             valuation = Valuation(series, days, prices.usd)
@@ -162,10 +164,11 @@ def _series(
     ledger: Ledger,
     labels: Labels,
     methodologies: Sequence[Methodology],
+    needed: Collection[SumKey],
     seconds: dict[str, float],
     progress: Progress,
 ) -> Iterator[tuple[Clusters, Methodology, Blocks, Series]]:
-    """All daily sums under each methodology."""
+    """The daily sums that are needed, and maybe more, under each methodology."""
     of_clock: dict[str, tuple[Blocks, Series]] = {}
     with ledger.store("recompute") as store:
         for owners, alike in _passes(store, labels, methodologies, seconds, progress):
@@ -173,12 +176,14 @@ def _series(
             if clock not in of_clock:
                 with _timed(seconds, "days"):
                     blocks = read_blocks(store, clock)
-                    figures = read_figures(store, blocks, clock, progress=progress)
-                    kept = {(name, ""): numbers for name, numbers in figures.items()}
+                    kept = Series()
+                    if any((name, "") in needed for name in KEPT):
+                        figures = read_figures(store, blocks, clock, progress=progress)
+                        kept = {(name, ""): numbers for name, numbers in figures.items()}
                     of_clock[clock] = blocks, control_series(blocks) | kept
             with _timed(seconds, "flows"):
                 blocks, known = of_clock[clock]
-                found = sum_flows(owners, blocks, alike, progress=progress)
+                found = sum_flows(owners, blocks, alike, needed, progress=progress)
                 series = next(found)
             for methodology, own in zip(alike, chain([series], found), strict=True):
                 yield owners.clusters, methodology, blocks, known | own

@@ -4,30 +4,31 @@ A kernel finds the members' postings (postings.py); the queries exchange_gains, 
 the flows.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reflow.flows.catalog import EX, exchange_sums, sums_of
-from reflow.flows.daily import Daily, Flow, exchange_series, mining_series
-from reflow.flows.kernels import Bools, Longs, MiningSets
-from reflow.flows.members import MembersOf, read_members
+from reflow.flows.catalog import EX, HELD, INCL, SumKey, exchange_sums, mining_sums
+from reflow.flows.kernels import Bools, MiningSets
 from reflow.flows.methodology import Methodology
 from reflow.flows.postings import (
     ExchangeRows,
+    MembersOf,
     MiningSums,
     Postings,
     add_up,
     exchange_rows,
+    read_members,
     read_postings,
     sets_of,
 )
 from reflow.flows.values import Series
-from reflow.ledger.days import RANGE_BYTES, Blocks, Range, whole_day_ranges
-from reflow.owners.owners import MiningRule, Owners
+from reflow.ledger.days import RANGE_BYTES, Blocks, Longs, Range, whole_day_ranges
+from reflow.owners.owners import Owners
 from reflow.progress import Progress, silent
 from reflow.store.relations import EXCHANGE_SUM, SHARED_SUM, TRANSACTION_SUM
 from reflow.store.store import Store
@@ -44,6 +45,16 @@ _BYTES_PER_BLOCK_BYTE: Final = 0.5
 Columns = dict[str, NDArray[Any]]
 """A table by column."""
 
+Flow = tuple[tuple[str, str], int, int]
+"""(sums, entity), day, sat."""
+
+_BASE: Final = 1 << 62
+
+GAINS: Final = "exchange_gains"
+PLAIN: Final = "plain_flows"
+FLOWS: Final = "exchange_flows"
+"""The queries that daily sums come from."""
+
 
 class RangeSums(NamedTuple):
     """What one range adds, by the number of the day; the one after the last complete day is dropped in the end."""
@@ -56,20 +67,48 @@ class RangeSums(NamedTuple):
     """`[h, day]` for each: change of the end-of-day balance of M0, and of M0 with M1."""
 
 
+class Daily:
+    """Series of one sum a day each; a sum may have any size, as two numbers of which the second is below 2**62."""
+
+    def __init__(self, day_count: int) -> None:
+        self.day_count: Final = day_count
+        self._sums: dict[tuple[str, str], Longs] = {}
+
+    def put(self, flows: Iterable[Flow]) -> None:
+        """Set sums, none of them for a second time; those after the last complete day are dropped."""
+        for key, day, sat in flows:
+            if day < self.day_count:
+                self._series(key)[:, day] = divmod(sat, _BASE)
+
+    def of(self, key: tuple[str, str]) -> list[int]:
+        """The sum of each day, 0 where none was set."""
+        if key not in self._sums:
+            return [0] * self.day_count
+        high, low = self._sums[key].tolist()
+        return [a * _BASE + b for a, b in zip(high, low, strict=True)]
+
+    def _series(self, key: tuple[str, str]) -> Longs:
+        if key not in self._sums:
+            self._sums[key] = np.zeros((2, self.day_count), np.int64)
+        return self._sums[key]
+
+
 def sum_flows(
     owners: Owners,
     blocks: Blocks,
     methodologies: Sequence[Methodology],
+    needed: Collection[SumKey],
     *,
     progress: Progress = silent,
 ) -> Iterator[Series]:
     """The sums that need owners, under each of the methodologies, after one pass over the ledger for all of them.
 
-    They agree on the clock of `blocks`, and their rules are among those of `owners`. Memory is as large as the
-    database's limit allows, and is shared with it; beyond that, results take 16 bytes for each day, series and
-    methodology. `progress` counts transactions.
+    The queries are asked that the sums `needed` come from, and all that they answer is given. The methodologies agree
+    on the clock of `blocks`, and their rules are among those of `owners`. Memory is as large as the database's limit
+    allows, and is shared with it; beyond that, results take 16 bytes for each day, series and methodology. `progress`
+    counts transactions.
     """
-    store, exchanges, rules = owners.store, owners.exchanges, owners.rules
+    store, exchanges, rules, queries = owners.store, owners.exchanges, owners.rules, queries_for(needed)
     totals = [Daily(blocks.day_count) for _ in range(len(methodologies) + 1)]
     balance = {sets_of(each, rules): np.zeros((2, blocks.day_count + 1), np.int64) for each in methodologies}
     with store.memory() as memory:
@@ -79,7 +118,7 @@ def sum_flows(
         members_of = read_members(owners, blocks.day_of_tx, memory - memory // _RANGE_SHARE)
 
         def sum_range(own: Store, part: Range) -> RangeSums:
-            return range_sums(own, part, blocks.day_count, members_of, methodologies, rules, exchanges)
+            return range_sums(own, part, blocks.day_count, members_of, methodologies, owners, queries)
 
         for part, found in zip(ranges, store.over_ranges(sum_range, ranges, workers), strict=True):
             for total, flows in zip(totals, (found.exchanges, *found.mining), strict=True):
@@ -87,10 +126,10 @@ def sum_flows(
             for sets, change in found.balance.items():
                 balance[sets] += change
             progress("flows", part.last_tx + 1, ranges[-1].last_tx + 1)
-    shared = exchange_series(totals[0], exchanges)
+    shared = exchange_series(totals[0], exchanges, queries)
     for methodology, total in zip(methodologies, totals[1:], strict=True):
         held = _balances(balance[sets_of(methodology, rules)], methodology)
-        yield shared | held | mining_series(total, exchanges)
+        yield shared | held | mining_series(total, exchanges, queries)
 
 
 def _balances(change: Longs, methodology: Methodology) -> Series:
@@ -105,21 +144,18 @@ def range_sums(
     day_count: int,
     members_of: MembersOf,
     methodologies: Sequence[Methodology],
-    rules: list[MiningRule],
-    exchanges: Sequence[str],
+    owners: Owners,
+    queries: Collection[str],
 ) -> RangeSums:
     """What the transactions of `part` add to each of the numbers in `part.days`, below `day_count` or dropped.
 
-    The methodologies are as `sum_flows` has them; `store` is for this call alone.
+    The methodologies are as `sum_flows` has them, the queries as `queries_for`; `store` is for this call alone.
     """
+    rules, exchanges = owners.rules, owners.exchanges
     postings = read_postings(store, part, members_of)
     of_exchange = exchange_rows(postings)
     with store.lend(EXCHANGE_SUM, _exchange_sums(postings, of_exchange)):
-        gains = [
-            ((name, _code(exchanges, row["exchange"])), row["day"], int(row[name]))
-            for row in store.rows("exchange_gains")
-            for name in exchange_sums()
-        ]
+        gains = list(_gains(store, exchanges, queries))
     all_sets = dict.fromkeys(sets_of(each, rules) for each in methodologies)
     balance: dict[MiningSets, Longs] = {}
     mining: dict[Methodology, list[Flow]] = {}
@@ -137,7 +173,7 @@ def range_sums(
                 for columns in (transactions, shared)
             ]
             with store.lend(TRANSACTION_SUM, tables[0]), store.lend(SHARED_SUM, tables[1]):
-                mining |= {each: list(_flows(store, each, exchanges)) for each in alike}
+                mining |= {each: list(_flows(store, each, exchanges, queries)) for each in alike}
     return RangeSums(gains, [mining[each] for each in methodologies], balance)
 
 
@@ -209,10 +245,47 @@ def _columns_at(postings: Postings, sums: MiningSums, at: Longs) -> Columns:
     return columns
 
 
-def _flows(store: Store, methodology: Methodology, exchanges: Sequence[str]) -> Iterator[Flow]:
-    """Everything between miners and others that moved in the range."""
-    for row in store.rows("plain_flows", sender=methodology.sender):
-        yield from (((name, ""), row["day"], int(row[name])) for name in sums_of("FlowMiner"))
+def _gains(store: Store, exchanges: Sequence[str], queries: Collection[str]) -> Iterator[Flow]:
+    """What exchanges gained, lost and hold more in the range, and their transfers."""
+    for row in store.rows(GAINS) if GAINS in queries else ():
+        code = _code(exchanges, row["exchange"])
+        yield from (((name, code), row["day"], int(row[name])) for name in exchange_sums())
+
+
+def _flows(
+    store: Store, methodology: Methodology, exchanges: Sequence[str], queries: Collection[str]
+) -> Iterator[Flow]:
+    """What moved between miners and others in the range."""
+    for row in store.rows(PLAIN, sender=methodology.sender) if PLAIN in queries else ():
+        yield from (((name, ""), row["day"], int(row[name])) for name in mining_sums())
     gross = methodology.netting == "gross"
-    for row in store.rows("exchange_flows", sender=methodology.sender, gross=gross):
+    for row in store.rows(FLOWS, sender=methodology.sender, gross=gross) if FLOWS in queries else ():
         yield (row["series"], _code(exchanges, row["exchange"])), row["day"], int(row["value"])
+
+
+def queries_for(needed: Collection[SumKey]) -> set[str]:
+    """Which of GAINS, PLAIN and FLOWS these daily sums come from."""
+    queries = {GAINS} if any(name in exchange_sums() for name, _ in needed) else set[str]()
+    return queries | {FLOWS if entity else PLAIN for name, entity in needed if name in mining_sums()}
+
+
+def exchange_series(daily: Daily, exchanges: Sequence[str], queries: Collection[str]) -> Series:
+    """What exchanges gained, lost and hold; it is known of one that has a label, of all if one has."""
+    if not exchanges or GAINS not in queries:
+        return {}
+    entities = (*exchanges, EX)
+    series = {(name, code): daily.of((name, code)) for name in exchange_sums() for code in entities}
+    for code in entities:
+        series[HELD, code] = list(accumulate(series[HELD, code]))
+    for name in exchange_sums():
+        parts = (series[name, code] for code in exchanges)
+        series[name, INCL] = [sum(day) for day in zip(*parts, strict=True)]
+    return series
+
+
+def mining_series(daily: Daily, exchanges: Sequence[str], queries: Collection[str]) -> Series:
+    """What miners sent and got: plain, and with each exchange that has a label."""
+    entities = [""] if PLAIN in queries else []
+    if exchanges and FLOWS in queries:
+        entities += [*exchanges, EX]
+    return {(name, code): daily.of((name, code)) for name in mining_sums() for code in entities}

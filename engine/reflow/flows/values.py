@@ -10,9 +10,11 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Final
 
+import numpy as np
+
 from reflow.amounts import SCALE, VALUE_SCALE, VALUES_PER_SAT
-from reflow.flows.catalog import Derived, Metric, Ratio, catalog
-from reflow.ledger.days import Blocks
+from reflow.flows.catalog import SUPPLY, Derived, Metric, Ratio, catalog
+from reflow.ledger.days import Blocks, Longs
 
 Series = dict[tuple[str, str], list[int]]
 """Name of sums and entity, as the catalogue has them, to the value of each complete day: sat, or a number."""
@@ -20,18 +22,23 @@ Series = dict[tuple[str, str], list[int]]
 Values = list[int | None]
 
 
+def block_amounts(blocks: Blocks) -> dict[str, Longs]:
+    """What each block adds to the sums that blocks alone decide, by their name: sat, bytes or a number."""
+    columns = blocks.columns
+    same = ("size", "transfer_count", "transfer_value", "fees", "issuance")
+    return {name: columns[name] for name in same} | {
+        "blocks": np.ones(len(columns["size"]), np.int64),
+        "transactions": columns["tx_count"] - 1,
+        "revenue": columns["issuance"] + columns["fees"],
+        SUPPLY: columns["issuance"],
+    }
+
+
 def control_series(blocks: Blocks) -> Series:
     """The sums behind the control metrics that blocks alone decide (methodology 6)."""
-    columns = blocks.columns
-    sums = {
-        "blocks": blocks.per_day(columns["size"] * 0 + 1),
-        "transactions": blocks.per_day(columns["tx_count"] - 1),
-        "revenue": blocks.per_day(columns["issuance"] + columns["fees"]),
-    }
-    for name in ("size", "transfer_count", "transfer_value", "fees", "issuance"):
-        sums[name] = blocks.per_day(columns[name])
-    sums["supply"] = list(accumulate(sums["issuance"]))
-    return {(name, ""): values for name, values in sums.items()}
+    series = {(name, ""): blocks.per_day(amounts) for name, amounts in block_amounts(blocks).items()}
+    series[SUPPLY, ""] = list(accumulate(series[SUPPLY, ""]))
+    return series
 
 
 class Valuation:

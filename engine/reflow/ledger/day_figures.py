@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from reflow.ledger import day_kernels
-from reflow.ledger.day_kernels import Rows, Slots, Sums
-from reflow.ledger.days import Longs, Range
+from reflow.ledger.day_kernels import Slots, Sums
+from reflow.ledger.days import Longs, Range, Rows, read_rows
 from reflow.store.store import Store
 
 _SMALLEST: Final = 1 << 12
@@ -140,9 +139,7 @@ def read_days(
 
 def read_range(store: Store, part: Range, day_count: int, accounts: Accounts = EVERY) -> list[DayChanges]:
     """The days of one range; `store` is for this call alone."""
-    span = {"first": part.first_tx, "last": part.last_tx}
-    debits = _in_chain_order(store.reader("debits", **span).read_all())
-    credits_ = _in_chain_order(store.reader("credits", **span).read_all())
+    debits, credits_ = (_in_chain_order(side) for side in read_rows(store, part))
     paying = credits_.value > 0
     if accounts.part > 0:
         paying &= accounts.of(credits_.account)
@@ -164,8 +161,9 @@ def read_range(store: Store, part: Range, day_count: int, accounts: Accounts = E
     ]
 
 
-def _in_chain_order(table: pa.Table) -> Rows:
-    side = Rows(*(table.column(name).to_numpy() for name in ("tx", "account", "value")))
+def _in_chain_order(batches: list[Rows]) -> Rows:
+    empty = Rows(*np.empty((3, 0), np.int64))
+    side = Rows(*(np.concatenate(column) for column in zip(empty, *batches, strict=True)))
     if bool(np.all(side.tx[1:] >= side.tx[:-1])):
         return side
     # An ingest writes rows in chain order, and nothing depends on it.

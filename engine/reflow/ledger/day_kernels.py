@@ -4,9 +4,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Longs = NDArray[np.int64]
+from reflow.blocks.kernels import is_among, is_in_sorted
+from reflow.ledger.days import Longs, Rows
 
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 """2**64 over the golden ratio: spreads account ids over the slots (Knuth, TAOCP 6.4)."""
@@ -21,15 +21,6 @@ class Slots(NamedTuple):
     """As many slots as a power of two."""
     balance: Longs
     """Sat; below 0 only in a ledger that lacks what its inputs spend."""
-
-
-class Rows(NamedTuple):
-    """Debits, or credits, in chain order."""
-
-    tx: Longs
-    account: Longs
-    value: Longs
-    """Sat."""
 
 
 class Sums(NamedTuple):
@@ -66,24 +57,15 @@ def pay(debits: Rows, gains: Rows, fees: Sums, transfers: Sums) -> Any:
             inputs = np.sort(inputs)
         for k in range(output, end):
             left -= gains.value[k]
-            if not _has(inputs, gains.account[k], many):
+            account = gains.account[k]
+            back = is_in_sorted(account, inputs) if many else is_among(account, inputs, 0, len(inputs))
+            if not back:
                 transfers.tx[transfer_count], transfers.value[transfer_count] = tx, gains.value[k]
                 transfer_count += 1
         fees.tx[fee_count], fees.value[fee_count] = tx, left
         fee_count += 1
         first, output = last, end
     return fee_count, transfer_count
-
-
-@njit(nogil=True, cache=True)
-def _has(accounts: Longs, account: int, is_sorted: bool) -> Any:
-    if is_sorted:
-        place = np.searchsorted(accounts, account)
-        return place < len(accounts) and accounts[place] == account
-    for other in accounts:
-        if other == account:
-            return True
-    return False
 
 
 @njit(nogil=True, cache=True)

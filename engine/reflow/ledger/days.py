@@ -1,4 +1,4 @@
-"""The days of a ledger, and ranges of blocks that hold whole days (methodology 1, 9.8)."""
+"""Which days a ledger has, and ranges of blocks that hold whole days, with their rows (methodology 1, 9.8)."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -53,6 +53,27 @@ class Range(NamedTuple):
     last_tx: int
     days: Ints
     """Day of each transaction."""
+
+
+class Rows(NamedTuple):
+    """Debits, or credits."""
+
+    tx: Longs
+    account: Longs
+    value: Longs
+    """Sat."""
+
+
+def read_rows(store: Store, part: Range) -> tuple[list[Rows], list[Rows]]:
+    """The debits and the credits of a range, batch by batch."""
+    debits, credits_ = list[Rows](), list[Rows]()
+    for is_debit, *columns in store.batches("postings", first=part.first_tx, last=part.last_tx):
+        for side, chosen in ((debits, is_debit == 1), (credits_, is_debit == 0)):
+            if chosen.all():
+                side.append(Rows(*columns))
+            elif chosen.any():
+                side.append(Rows(*(column[chosen] for column in columns)))
+    return debits, credits_
 
 
 def read_blocks(store: Store, clock: Clock) -> Blocks:

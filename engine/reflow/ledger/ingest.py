@@ -24,8 +24,7 @@ from reflow.ledger.rows import Assembler, LedgerRows, concat
 from reflow.ledger.scan_state import load_scan, save_scan
 from reflow.network import Network
 from reflow.progress import Progress, silent
-from reflow.store.budget import database_bytes
-from reflow.store.parallel import in_order
+from reflow.store.resources import database_bytes, in_order
 
 DEFAULT_MEMORY: Final = "2GB"
 """The memory of an ingest, by default."""

@@ -19,10 +19,8 @@ from reflow.ledger.ledger import Ledger, Tip, memory_bytes, one_line, raise_if_s
 from reflow.ledger.verify_blocks import Before, Blocks, Longs, check_blocks, genesis, pieces, read_blocks
 from reflow.ledger.verify_rows import Counted, check_scripts, count_rows
 from reflow.progress import Progress, silent
-from reflow.store.budget import database_bytes
 from reflow.store.duckdb import rows
-from reflow.store.parallel import in_order
-from reflow.store.resources import query
+from reflow.store.resources import database_bytes, in_order, query
 
 CHUNK: Final = 10_000
 """Heights whose blocks have a digest together: from one multiple of this to the next."""

@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 
 from reflow.owners import kernels as kernels
-from reflow.owners.kernels import CONTESTED, TAKEN, Longs, Numbers, States
+from reflow.owners.kernels import CONTESTED, TAKEN, Claimed, Lists, Longs, Numbers, States
 from reflow.owners.signers import CommonInputs
 
 _CHUNK: Final = 1 << 20
@@ -114,7 +114,7 @@ def _claimants(lists: CommonInputs, state: States, frontier: Numbers, memory: in
     bounds = np.linspace(0, len(lists.tx), parts + 1).astype(np.int64)
     for low, high in pairwise(bounds):
         found = np.empty(size, np.int64)
-        used = kernels.claimants(frontier, state, begins, lists.transaction, low, high, found)
+        used = kernels.claimants(frontier, state, _columns(lists), low, high, found)
         lists.arrays.release()
         yield _sorted_once(found[:used])
 
@@ -132,10 +132,14 @@ def _chunks(
     """What the kernel finds among the signers of the transactions: account numbers and who claims them."""
     done = 0
     while done < len(claimants):
-        account, by = np.empty(_CHUNK, np.uint32), np.empty(_CHUNK, np.int64)
-        done, size = kernel(claimants, done, state, lists.first_signer, lists.signer, account, by)
+        claimed = Claimed(np.empty(_CHUNK, np.uint32), np.empty(_CHUNK, np.int64))
+        done, size = kernel(claimants, done, state, _columns(lists), claimed)
         lists.arrays.release()
-        yield account[:size].copy(), by[:size].copy()
+        yield claimed.account[:size].copy(), claimed.by[:size].copy()
+
+
+def _columns(lists: CommonInputs) -> Lists:
+    return Lists(lists.first_transaction, lists.transaction, lists.first_signer, lists.signer)
 
 
 def _claims(lists: CommonInputs, account: Numbers | None, exchange: Longs, transaction: Longs) -> Claims:

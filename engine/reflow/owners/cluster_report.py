@@ -1,21 +1,30 @@
-"""The clusters of the closure: growth round by round, conflicts, skipped CoinJoins, and suspicious growth."""
+"""What the closure made of each exchange: growth round by round, conflicts, CoinJoins skipped, and what looks wrong.
 
-from collections.abc import Iterator
+As files: accounts, conflicts and skipped CoinJoins as CSV, who brought whom in as GraphML.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import networkx as nx
+
 from reflow.amounts import plain
 from reflow.errors import LedgerError
+from reflow.files import write_csv, write_together
 from reflow.ledger.ledger import Ledger
-from reflow.owners.cluster_export import GRAPH_ACCOUNTS, write_clusters
 from reflow.owners.labels import Labels
-from reflow.owners.owners import find_owners
+from reflow.owners.owners import Owners, find_owners
 from reflow.progress import Progress, silent
-from reflow.store.relations import ACCOUNT_BALANCE, CLUSTER_EDGE
+from reflow.store.relations import ACCOUNT_BALANCE, CLUSTER_EDGE, LABEL_ADDRESS
 from reflow.store.store import Store
 
 GROWTH: Final = 10
 """A round that multiplies a cluster by more than this looks like two owners merged into one."""
+
+GRAPH_ACCOUNTS: Final = 100_000
+"""A graph of more accounts is for no person, and networkx needs about a kilobyte of memory for each."""
 
 
 class Cluster(NamedTuple):
@@ -165,3 +174,49 @@ def _leaps(store: Store, clusters: list[Cluster], growth: int) -> Iterator[Leap]
                     *(bridge[key] for key in ("source", "accounts", "height", "txid")),
                 )
             before += joined
+
+
+def write_clusters(owners: Owners, labels: Labels, graphs: Sequence[str], out: str | Path) -> list[Path]:
+    """Write the files of all clusters into the folder `out`, all or none; gives their paths.
+
+    - accounts.csv: every exchange account: entity, account, address (labelled ones), round, balance (native units),
+      and for those that joined in a round: source, height, txid (queries/cluster_members.sql).
+    - conflicts.csv (queries/cluster_claims_in_conflict.sql), coinjoins.csv (queries/skipped_coinjoins.sql).
+    - cluster-CODE.graphml for each exchange of `graphs`: a node for each account (address, round, balance), an edge
+      from an account to each that joined by its signature (height, txid).
+
+    The store of `owners` has account_balance and cluster_edge too. Raises OutputError.
+    """
+    store = owners.store
+    store.keep(LABEL_ADDRESS, labels.frame.select("account", "address").to_arrow())
+    writers: dict[str, Callable[[Path], None]] = {
+        "accounts.csv": partial(_write_answer, store, "cluster_members", {"entity": None}),
+        "conflicts.csv": partial(_write_answer, store, "cluster_claims_in_conflict", {}),
+        "coinjoins.csv": partial(_write_answer, store, "skipped_coinjoins", {}),
+    }
+    for entity in graphs:
+        writers[f"cluster-{entity}.graphml"] = partial(_write_graph, store, entity)
+    return write_together(out, writers)
+
+
+def _answer(store: Store, name: str, parameters: dict[str, object]) -> Iterator[dict[str, Any]]:
+    """Row by row; a balance as native units."""
+    for batch in store.reader(name, **parameters):
+        for row in batch.to_pylist():
+            yield row | ({"balance": plain(int(row["balance"]))} if "balance" in row else {})
+
+
+def _write_answer(store: Store, name: str, parameters: dict[str, object], path: Path) -> None:
+    header = store.reader(name, **parameters).schema.names
+    write_csv(path, header, (list(row.values()) for row in _answer(store, name, parameters)))
+
+
+def _write_graph(store: Store, entity: str, path: Path) -> None:
+    graph: nx.DiGraph[int] = nx.DiGraph(entity=entity)
+    for row in _answer(store, "cluster_members", {"entity": entity}):
+        known = {key: row[key] for key in ("address", "round", "balance") if row[key] is not None}
+        graph.add_node(row["account"], **known)
+        if row["source"] is not None:
+            graph.add_edge(row["source"], row["account"], height=row["height"], txid=row["txid"])
+    with path.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(f"{line}\n" for line in nx.generate_graphml(graph))

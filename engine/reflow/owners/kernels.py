@@ -1,6 +1,6 @@
 """The loops behind signers.py and closure.py, compiled by numba."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -23,6 +23,24 @@ _SMALLEST_MIX: Final = 3
 
 _FEW: Final = 32
 """So many numbers are sorted fastest by insertion."""
+
+
+class Lists(NamedTuple):
+    """The lists of signers.CommonInputs that a round goes through."""
+
+    first_transaction: Longs
+    transaction: Numbers
+    first_signer: Longs
+    signer: Numbers
+
+
+class Claimed(NamedTuple):
+    """Claims on accounts, to be filled from the front."""
+
+    account: Numbers
+    """Account numbers."""
+    by: Longs
+    """The transaction that claims it, times 65536, plus the number of the exchange."""
 
 
 @njit(nogil=True, cache=True)
@@ -113,20 +131,13 @@ def _sort(numbers: Longs) -> None:
 
 
 @njit(nogil=True, cache=True)
-def claimants(
-    frontier: Numbers,
-    state: States,
-    first_transaction: Longs,
-    transaction: Numbers,
-    low: int,
-    high: int,
-    found: Longs,
-) -> int:
+def claimants(frontier: Numbers, state: States, lists: Lists, low: int, high: int, found: Longs) -> int:
     """Fill `found` with the transactions from `low` to below `high` that accounts of exchanges sign; gives how many."""
+    first, transaction = lists.first_transaction, lists.transaction
     size = 0
     for i in range(len(frontier)):
         exchange = np.int64(state[frontier[i]]) - 1
-        for at in range(first_transaction[frontier[i]], first_transaction[frontier[i] + 1]):
+        for at in range(first[frontier[i]], first[frontier[i] + 1]):
             if low <= transaction[at] < high:
                 found[size] = np.int64(transaction[at]) << 16 | exchange
                 size += 1
@@ -134,26 +145,19 @@ def claimants(
 
 
 @njit(nogil=True, cache=True)
-def claim(
-    claimants: Longs,
-    start: int,
-    state: States,
-    first_signer: Longs,
-    signer: Numbers,
-    account: Numbers,
-    by: Longs,
-) -> tuple[int, int]:
+def claim(claimants: Longs, start: int, state: States, lists: Lists, claimed: Claimed) -> tuple[int, int]:
     """Claim the free signers of transactions; gives how far it came, and how many were claimed for the first time."""
+    first, signer = lists.first_signer, lists.signer
     size = 0
     for i in range(start, len(claimants)):
         now, mark = claimants[i] >> 16, np.uint16(CLAIMED | ((claimants[i] & 0xFFFF) + 1))
-        if size + first_signer[now + 1] - first_signer[now] > len(account):
+        if size + first[now + 1] - first[now] > len(claimed.account):
             return i, size
-        for at in range(first_signer[now], first_signer[now + 1]):
+        for at in range(first[now], first[now + 1]):
             known = state[signer[at]]
             if known == FREE:
                 state[signer[at]] = mark
-                account[size], by[size] = signer[at], claimants[i]
+                claimed.account[size], claimed.by[size] = signer[at], claimants[i]
                 size += 1
             elif known >= CLAIMED and known < CONTESTED and known != mark:
                 state[signer[at]] = CONTESTED
@@ -162,22 +166,17 @@ def claim(
 
 @njit(nogil=True, cache=True)
 def contested_claims(
-    claimants: Longs,
-    start: int,
-    state: States,
-    first_signer: Longs,
-    signer: Numbers,
-    account: Numbers,
-    by: Longs,
+    claimants: Longs, start: int, state: States, lists: Lists, claimed: Claimed
 ) -> tuple[int, int]:
     """Every claim on a contested account; gives how far it came, and how many there are."""
+    first, signer = lists.first_signer, lists.signer
     size = 0
     for i in range(start, len(claimants)):
         now = claimants[i] >> 16
-        if size + first_signer[now + 1] - first_signer[now] > len(account):
+        if size + first[now + 1] - first[now] > len(claimed.account):
             return i, size
-        for at in range(first_signer[now], first_signer[now + 1]):
+        for at in range(first[now], first[now + 1]):
             if state[signer[at]] == CONTESTED:
-                account[size], by[size] = signer[at], claimants[i]
+                claimed.account[size], claimed.by[size] = signer[at], claimants[i]
                 size += 1
     return len(claimants), size

@@ -68,6 +68,8 @@ class Owners(NamedTuple):
     clusters: Clusters
     rules: list[MiningRule]
     """Their places are the numbers in `payout.rule`."""
+    accounts: int
+    """How many accounts all these have, at most: one that has several owners counts as often."""
     seconds: dict[str, float]
     """How long it took: `closure`, `hops`."""
 
@@ -94,8 +96,9 @@ def find_owners(
         find_mining_accounts(store, rule, number)
     if rules:
         progress("hops", len(rules), len(rules))
+    [members] = store.rows("members_count")
     seconds = {"closure": round(closed - began, 3), "hops": round(time.perf_counter() - closed, 3)}
-    return Owners(store, labels.exchanges(), clusters, list(rules), seconds)
+    return Owners(store, labels.exchanges(), clusters, list(rules), members["accounts"], seconds)
 
 
 def find_exchange_accounts(

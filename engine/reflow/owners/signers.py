@@ -16,7 +16,7 @@ from reflow.owners import kernels as kernels
 from reflow.owners.kernels import Bools, Longs, Numbers
 from reflow.progress import Progress
 from reflow.store.relations import COMMON_INPUT, NUMBERED_INPUT
-from reflow.store.spill import Arrays
+from reflow.store.resources import Arrays
 from reflow.store.store import Store
 
 SPAN_BYTES: Final = 100_000_000

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reflow import __version__
-from reflow.flows.catalog import Metric
+from reflow.flows.catalog import SHOWN_FIRST, Metric
 from reflow.report.charts import difference_chart, metric_chart, stack_chart
 from reflow.report.evidence import Evidence
 from reflow.report.figures import Figure, metrics_of, milliseconds, stacks, strongest
@@ -163,7 +163,7 @@ def _selected(frames: Frames, known: Sequence[Metric]) -> str:
     breaks = told["verdict"].get("breaks_first") if told else None
     ids = [metric.id for metric in known]
     worst = [one["metric"] for one in told.get("worst", []) if one["layer"] == breaks]
-    return next((id_ for id_ in (*worst, "FlowMinerOut1HopAllExNtv", *ids) if id_ in ids), "")
+    return next((id_ for id_ in (*worst, SHOWN_FIRST, *ids) if id_ in ids), "")
 
 
 def _verdicts(frames: Frames) -> dict[str, str]:

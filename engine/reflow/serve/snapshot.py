@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
+from reflow.flows.catalog import BLOCK_COUNT
 from reflow.store.duckdb import ParquetStore
 from reflow.store.relations import METRIC_VALUE
 
@@ -95,8 +96,8 @@ class Snapshot:
 
         A day stands at the height of its first block. Raises KeyError without BlkCnt, from which heights are counted.
         """
-        if self.spans.get("BlkCnt") is None:
-            raise KeyError("BlkCnt")
+        if self.spans.get(BLOCK_COUNT) is None:
+            raise KeyError(BLOCK_COUNT)
         with self._store.own() as store:
             found = store.rows("serve_heights")
         days, heights = ([row[name] for row in found] for name in ("time", "first_height"))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, Final
 
-from reflow.flows.catalog import ASSET
+from reflow.flows.catalog import ASSET, BLOCK_COUNT
 from reflow.serve import parameters
 from reflow.serve.answer import CSV, JSON, NDJSON, Answer, Problem, bad_parameter, page_of_rows
 from reflow.serve.endpoint import COMMON, PAGING, Call, Endpoint, expand, paging_from
@@ -78,7 +78,7 @@ def _between_heights(call: Call, days: list[date], inclusive: dict[str, bool]) -
             start, end, start_inclusive=inclusive["start"], end_inclusive=inclusive["end"]
         )
     except KeyError:
-        raise bad_parameter(given, "Heights need the metric BlkCnt, which is missing here.") from None
+        raise bad_parameter(given, f"Heights need the metric {BLOCK_COUNT}, which is missing here.") from None
     return days[bisect_left(days, found[0]) : bisect_right(days, found[1])] if found else []
 
 

@@ -11,7 +11,7 @@ from reflow.blocks.datadir import DatadirSource
 from reflow.crosscheck.check import CrossCheck, Settings, cross_check
 from reflow.crosscheck.output import write_cross_check
 from reflow.errors import OutputError
-from reflow.explanations.explain import open_cells
+from reflow.explanations.explain import open_session
 from reflow.flows.prices import read_prices
 from reflow.flows.recompute import recompute
 from reflow.ledger.ingest import IngestProgress, IngestResult, ingest
@@ -112,12 +112,12 @@ def run_demo(folder: str | Path, *, seed: int = 1, progress: Progress = silent) 
         result = recompute(ledger, labels, prices=prices, progress=progress)
         written = write(result, base / "results")
         settings = Settings(ledger=str(files["ledger"]), labels=(str(files["labels"]),))
-        with open_cells(ledger, labels, prices=prices, progress=progress) as cells:
+        with open_session(ledger, labels, prices=prices, progress=progress) as session:
             check = cross_check(
                 read_results(base / "results"),
                 read_vendor_file(files["vendor"]),
                 settings,
-                cells,
+                session,
                 progress=progress,
             )
     written += write_cross_check(check, base / "results")

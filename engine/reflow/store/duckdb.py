@@ -10,11 +10,8 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from reflow.store.budget import bytes_for_arrays
-from reflow.store.parallel import in_order
 from reflow.store.relations import Relation
-from reflow.store.resources import query
-from reflow.store.spill import Arrays
+from reflow.store.resources import Arrays, bytes_for_arrays, in_order, query
 from reflow.store.store import Store
 
 _BATCH: Final = 500_000

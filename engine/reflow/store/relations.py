@@ -36,13 +36,13 @@ EXCHANGE: Final = Relation(
     "exchange",
     "entity VARCHAR, number SMALLINT",
     made_by="exchange_numbers",
-    read_by="members_of_exchanges, exchange_members, cluster_coinjoin, cluster_conflict, cluster_joined",
+    read_by="exchange_members, members, cluster_coinjoin, cluster_conflict, cluster_joined",
 )
 COINBASE_ACCOUNT: Final = Relation(
     "coinbase_account",
     "account BIGINT, since0 BIGINT",
     made_by="coinbase_accounts",
-    read_by="account_owners, members_count, members_minted, mining_0hop, unclaimable_accounts",
+    read_by="account_owners, members, members_count, mining_0hop, unclaimable_accounts",
 )
 EXCHANGE_ACCOUNT: Final = Relation(
     "exchange_account",
@@ -50,7 +50,7 @@ EXCHANGE_ACCOUNT: Final = Relation(
     made_by="labelled_exchange_accounts, cluster_joined",
     read_by=(
         "account_owners, accounts_of_exchange, changed_mining_accounts, outside_credits, exchange_members, "
-        "members_count, members_of_exchanges, pool_exchange_flows, account_balances, cluster_bridges, cluster_edges, "
+        "members, members_count, pool_exchange_flows, account_balances, cluster_bridges, cluster_edges, "
         "cluster_lines, cluster_members, cluster_rounds, cluster_totals, mining_0hop"
     ),
 )
@@ -103,7 +103,7 @@ PAYOUT: Final = Relation(
     "payout",
     "account BIGINT, since1 BIGINT, rule SMALLINT",
     made_by="mining_1hop",
-    read_by="changed_mining_accounts, members_count, members_paid",
+    read_by="changed_mining_accounts, members, members_count",
 )
 
 # What the closure made of each exchange.
@@ -202,8 +202,7 @@ WANTED: Final = Relation(
     "account BIGINT",
     made_by="lent",
     read_by=(
-        "account_owners, first_payouts, members_minted, members_of_exchanges, members_paid, "
-        "forget_holdings_among, kept_holdings_among, kept_scripts"
+        "account_owners, first_payouts, members, forget_holdings_among, kept_holdings_among, kept_scripts"
     ),
 )
 WANTED_TX: Final = Relation(

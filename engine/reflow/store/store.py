@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from reflow.store.relations import Relation
-from reflow.store.spill import Arrays
+from reflow.store.resources import Arrays
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
