@@ -129,9 +129,12 @@ def crosscheck(
         labels=tuple(labels or ()),
         prefer_later=prefer_later,
     )
-    with console.stage_progress(quiet=as_json) as progress:
-        result = _cross_check(metrics, vendor, settings, memory, threads, progress)
-    _finish_cross_check(result, out, as_json)
+    from reflow.files import hold
+
+    with hold(*filter(None, [out])):
+        with console.stage_progress(quiet=as_json) as progress:
+            result = _cross_check(metrics, vendor, settings, memory, threads, progress)
+        _finish_cross_check(result, out, as_json)
 
 
 def _cross_check(
@@ -157,7 +160,7 @@ def _finish_cross_check(result: "CrossCheck", out: Path | None, as_json: bool) -
 
     files = write_cross_check(result, out) if out else []
     if as_json:
-        console.print_json(facts(result) | {"files": files})
+        console.print_json((console.read_json(files[0]) if files else facts(result)) | {"files": files})
     else:
         _print_cross_check(result, files)
     if result.failed:
@@ -357,19 +360,23 @@ def sweep(
     as_json: options.Json = False,
 ) -> None:
     """Recompute under many methodologies and rank them by their distance to the vendor's series."""
-    from reflow.files import check_folder
+    from reflow.files import hold
     from reflow.owners.labels import read_labels
     from reflow.sweeps.grid import read_grid
-    from reflow.sweeps.output import facts, write_sweep
+    from reflow.sweeps.output import write_sweep
     from reflow.sweeps.sweep import sweep as run
     from reflow.sweeps.targets import comparable
     from reflow.vendor.files import read_vendor_file
 
-    check_folder(out)
-    tried = read_grid(grid)
-    dollars = options.read_prices(prices)
-    options.keep_days(ledger, [each.clock for each in tried.methodologies], memory, threads, as_json)
-    with options.open_ledger(ledger, quiet=as_json, memory=memory, threads=threads) as (opened, progress):
+    tried, dollars = read_grid(grid), options.read_prices(prices)
+    clocks = [each.clock for each in tried.methodologies]
+    with (
+        hold(out),
+        options.open_ledger_of_days(ledger, clocks, quiet=as_json, memory=memory, threads=threads) as (
+            opened,
+            progress,
+        ),
+    ):
         labelled = read_labels(labels, opened.network, prefer_later=prefer_later)
         ids = [metric.id for metric in comparable(labelled, metrics or ())]
         result = run(
@@ -383,9 +390,9 @@ def sweep(
             limit=limit,
             progress=progress,
         )
-    files = write_sweep(result, out)
+        files = write_sweep(result, out)
     if as_json:
-        console.print_json(facts(result) | {"files": files})
+        console.print_json(console.read_json(files[0]) | {"files": files})
     else:
         _print_sweep(result, files)
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from reflow.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from reflow.ledger.ingest import IngestProgress
@@ -29,6 +31,11 @@ def complain(text: str) -> None:
 def print_json(result: dict[str, Any]) -> None:
     """The result as one JSON object on stdout; what JSON has no form for (days, paths, decimals) as text."""
     print(json.dumps(result, default=str, ensure_ascii=False))
+
+
+def read_json(file: "Path") -> dict[str, Any]:
+    """What a verb has written into its manifest, to print it."""
+    return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 def print_table(

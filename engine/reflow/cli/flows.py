@@ -48,6 +48,7 @@ def recompute(
     as_json: options.Json = False,
 ) -> None:
     """Compute every daily metric into DIR: metrics.csv, metrics.parquet and run.json."""
+    from reflow.files import hold
     from reflow.flows.methodology import read_all
     from reflow.flows.recompute import recompute_each
     from reflow.owners.labels import read_labels
@@ -55,9 +56,16 @@ def recompute(
 
     chosen = read_all(methodology or ["reference"])
     dollars = options.read_prices(prices)
-    options.keep_days(ledger, [each.clock for each in chosen.values()], memory, threads, as_json)
+    folders = {name: out / name if len(chosen) > 1 else out for name in chosen}
     written: dict[str, tuple[Recomputation, list[Path]]] = {}
-    with options.open_ledger(ledger, quiet=as_json, memory=memory, threads=threads) as (opened, progress):
+    clocks = [each.clock for each in chosen.values()]
+    with (
+        hold(out, *folders.values()),
+        options.open_ledger_of_days(ledger, clocks, quiet=as_json, memory=memory, threads=threads) as (
+            opened,
+            progress,
+        ),
+    ):
         for result in recompute_each(
             opened,
             read_labels(labels, opened.network, prefer_later=prefer_later),
@@ -68,8 +76,7 @@ def recompute(
             progress=progress,
         ):
             for name in (name for name, each in chosen.items() if each == result.methodology):
-                folder = out / name if len(chosen) > 1 else out
-                written[name] = result._replace(values={}), write(result, folder)
+                written[name] = result._replace(values={}), write(result, folders[name])
     ordered = {name: written[name] for name in chosen}
     if as_json:
         console.print_json(_to_json(ordered))
@@ -79,10 +86,8 @@ def recompute(
 
 
 def _to_json(written: "dict[str, tuple[Recomputation, list[Path]]]") -> dict[str, Any]:
-    """The result of the one methodology, or of each by its name."""
-    from reflow.results.write import facts
-
-    results = {name: facts(result) | {"files": files} for name, (result, files) in written.items()}
+    """The run.json of the one methodology, or of each by its name."""
+    results = {name: console.read_json(files[-1]) | {"files": files} for name, (_, files) in written.items()}
     return {"results": results} if len(results) > 1 else next(iter(results.values()))
 
 

@@ -196,11 +196,14 @@ def open_ledger(
         yield opened, progress
 
 
-def keep_days(
-    path: Path, clocks: "Sequence[Clock]", memory: str | None, threads: int | None, quiet: bool
-) -> None:
-    """Compute what the ledger keeps of its days by these clocks, unless it is kept already."""
+@contextmanager
+def open_ledger_of_days(
+    path: Path, clocks: "Sequence[Clock]", *, quiet: bool, memory: str | None, threads: int | None
+) -> "Iterator[tuple[ledgers.Ledger, Progress]]":
+    """As `open_ledger`, after computing what the ledger keeps of its days by these clocks and has not yet."""
     from reflow.ledger.ingest import keep_clocks
 
     with console.stage_progress(quiet=quiet) as progress:
         keep_clocks(path, clocks, memory=memory, threads=threads, progress=progress)
+    with open_ledger(path, quiet=quiet, memory=memory, threads=threads) as opened:
+        yield opened

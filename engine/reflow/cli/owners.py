@@ -84,11 +84,15 @@ def pools(
     as_json: options.Json = False,
 ) -> None:
     """Find the pool of every block: blocks and rewards per pool and day, and what pools sent to exchanges."""
+    from reflow.files import hold
     from reflow.owners.labels import read_labels
     from reflow.owners.pool_files import read_pools
     from reflow.owners.pools import facts, report_pools
 
-    with options.open_ledger(ledger, quiet=as_json, memory=memory, threads=threads) as (opened, progress):
+    with (
+        hold(*filter(None, [out])),
+        options.open_ledger(ledger, quiet=as_json, memory=memory, threads=threads) as (opened, progress),
+    ):
         data = read_pools(pool_files, opened.network)
         labelled = read_labels(labels, opened.network, prefer_later=prefer_later) if labels else None
         report = report_pools(opened, data, labelled, out=out, progress=progress)
@@ -161,10 +165,14 @@ def clusters(
     as_json: options.Json = False,
 ) -> None:
     """Show how the accounts of each exchange were found: labels, rounds of the closure, conflicts, odd growth."""
+    from reflow.files import hold
     from reflow.owners.cluster_report import facts, report_clusters
     from reflow.owners.labels import read_labels
 
-    with options.open_ledger(ledger, quiet=as_json, memory=memory, threads=threads) as (opened, progress):
+    with (
+        hold(*filter(None, [out])),
+        options.open_ledger(ledger, quiet=as_json, memory=memory, threads=threads) as (opened, progress),
+    ):
         labelled = read_labels(labels, opened.network, prefer_later=prefer_later)
         report = report_clusters(
             opened, labelled, growth=growth, out=out, graph_accounts=graph_accounts, progress=progress

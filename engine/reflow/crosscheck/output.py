@@ -1,6 +1,5 @@
 """Write a cross-check: crosscheck.json, crosscheck.csv, crosscheck.parquet and differences.parquet, all or none."""
 
-import json
 import shlex
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -18,7 +17,7 @@ from reflow.crosscheck.check import CrossCheck, methodology_of
 from reflow.crosscheck.compare import Comparison, Difference
 from reflow.crosscheck.drill import Drilled
 from reflow.crosscheck.findings import WorstDay
-from reflow.files import write_csv, write_together
+from reflow.files import DIGESTS, Manifest, write_csv, write_together
 from reflow.series import decimals
 
 _DECIMAL: Final = pa.decimal128(38, VALUE_PLACES)
@@ -47,18 +46,19 @@ def write_cross_check(check: CrossCheck, out_dir: str | Path) -> list[Path]:
     without rounding; else ours are, and the vendor's and the difference are text. Raises OutputError.
     """
     writers: dict[str, Callable[[CrossCheck, Path], None]] = {
-        "crosscheck.json": _write_json,
         "crosscheck.csv": _write_csv,
         "crosscheck.parquet": _write_parquet,
         "differences.parquet": _write_differences,
     }
     if check.results.name == "custom":
         writers[METHODOLOGY_FILE] = _write_methodology
-    return write_together(out_dir, {name: partial(writer, check) for name, writer in writers.items()})
+    made_of = {name: partial(writer, check) for name, writer in writers.items()}
+    *others, manifest = write_together(out_dir, made_of, Manifest("crosscheck.json", facts(check)))
+    return [manifest, *others]
 
 
 def facts(check: CrossCheck) -> dict[str, Any]:
-    """The content of crosscheck.json; days and exact numbers are text."""
+    """The content of crosscheck.json, but for the digests of the files beside it; days and exact numbers are text."""
     diagnosis, settings, run = check.diagnosis, check.settings, check.results.run
     return {
         "verdict": {
@@ -86,6 +86,7 @@ def facts(check: CrossCheck) -> dict[str, Any]:
             "name": check.results.name,
             "first_day": run.get("first_day"),
             "last_day": run.get("last_day"),
+            DIGESTS: run.get(DIGESTS, {}).get("metrics.csv"),
         },
         "vendor": {"source": check.vendor.source, "metrics": sorted(check.vendor.table)},
         "digests": {**run.get("digests", {}), "vendor": check.vendor.digest},
@@ -145,10 +146,6 @@ def _text(value: Any) -> Any:
     if isinstance(value, date):
         return str(value)
     return [_text(item) for item in value] if isinstance(value, list) else value
-
-
-def _write_json(check: CrossCheck, path: Path) -> None:
-    path.write_text(json.dumps(facts(check), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _write_csv(check: CrossCheck, path: Path) -> None:

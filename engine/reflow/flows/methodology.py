@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self, get_args
 
 from reflow.clock import Clock as Clock
 from reflow.errors import MethodologyError
+from reflow.files import bad_name
 from reflow.flows.toml_file import read_toml
 
 ClusterRule = Literal["common_input", "labels_only"]
@@ -81,11 +82,16 @@ class Methodology:
 def read_all(sources: Sequence[str]) -> dict[str, Methodology]:
     """Methodologies by name: that of the preset, or of the file without `.toml`.
 
-    Raises MethodologyError as `Methodology.read` does, and if two have the same name.
+    Raises MethodologyError as `Methodology.read` does, if two have the same name, and if one of several has a name that
+    cannot be a folder's.
     """
     found: dict[str, Methodology] = {}
     for source in sources:
         name = source if source in PRESETS else Path(source).stem
+        if len(sources) > 1 and (reason := bad_name(name)):
+            raise MethodologyError(
+                f"{source}: cannot have a folder called {name!r} for its results, {reason}"
+            )
         if name in found:
             raise MethodologyError(f"{source}: another methodology is called {name} too; names must differ")
         found[name] = Methodology.read(source)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from reflow.amounts import plain
 from reflow.errors import LedgerError
-from reflow.files import write_csv, write_together
+from reflow.files import Writer, write_csv, write_together
 from reflow.ledger.ledger import Ledger
 from reflow.owners.labels import Labels
 from reflow.owners.owners import MiningRule, find_owners
@@ -189,9 +189,11 @@ def _span(days: list[PoolDay]) -> tuple[date | None, date | None]:
 
 
 def _write(store: Store, report: PoolReport, out: str | Path) -> list[Path]:
-    writers = {"pools.csv": partial(_write_days, report), "blocks.csv": partial(_write_blocks, store)}
-    if report.matrix is not None:
-        writers["matrix.csv"] = partial(_write_matrix, report.matrix)
+    writers: dict[str, Writer | None] = {
+        "pools.csv": partial(_write_days, report),
+        "blocks.csv": partial(_write_blocks, store),
+        "matrix.csv": None if report.matrix is None else partial(_write_matrix, report.matrix),
+    }
     return write_together(out, writers)
 
 

@@ -1,5 +1,6 @@
 """Results as frames, for `reflow report` and for notebooks."""
 
+import io
 import json
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,7 +10,8 @@ import polars as pl
 
 from reflow.amounts import VALUE_PLACES
 from reflow.errors import ResultsError
-from reflow.results.read import read_run
+from reflow.files import DIGESTS
+from reflow.results.read import RUN, check_seal, read_file, read_run, read_settled
 
 _DECIMAL: Final = pl.Decimal(38, VALUE_PLACES)
 
@@ -50,12 +52,13 @@ def read_frames(
     """Read a folder that recompute wrote, with the results of crosscheck and sweep from the folders given.
 
     Without these two, results that lie in `folder` itself are taken, if there are any.
-    Raises ResultsError naming the file that is missing or is not what its writer makes.
+    Raises ResultsError naming the file that is missing or is not what its writer makes, or that is of another run.
     """
     base = Path(folder)
-    run = read_run(base)
-    metrics = _read_metrics(base / "metrics.parquet")
-    checked, comparison, differences = _read_crosscheck(_place(base, crosscheck, "crosscheck.json"))
+    run, metrics = read_settled(base, lambda: _read_results(base))
+    checked, comparison, differences = _read_crosscheck(
+        _place(base, crosscheck, "crosscheck.json"), base, run
+    )
     tried, ranking = _read_sweep(_place(base, sweep, "sweep.json"))
     return Frames(
         base,
@@ -69,8 +72,13 @@ def read_frames(
     )
 
 
-def _read_metrics(path: Path) -> pl.DataFrame:
-    frame = _read_parquet(path, {"metric", "time", "value"})
+def _read_results(base: Path) -> tuple[dict[str, Any], pl.DataFrame]:
+    run = read_run(base)
+    return run, _read_metrics(base / "metrics.parquet", run)
+
+
+def _read_metrics(path: Path, run: dict[str, Any]) -> pl.DataFrame:
+    frame = _parquet(path, read_file(path, run, "recompute", RUN), {"metric", "time", "value"})
     try:
         metrics = frame.select(
             pl.col("metric").cast(pl.String), pl.col("time").cast(pl.Date), pl.col("value").cast(_DECIMAL)
@@ -95,22 +103,51 @@ def _place(base: Path, named: str | Path | None, file: str) -> Path | None:
 
 
 def _read_crosscheck(
-    folder: Path | None,
+    folder: Path | None, base: Path, run: dict[str, Any]
 ) -> tuple[dict[str, Any] | None, pl.DataFrame | None, pl.DataFrame | None]:
     if folder is None:
         return None, None, None
-    check = _read_json(folder / "crosscheck.json", {"verdict", "layers"})
-    comparison = _read_parquet(folder / "crosscheck.parquet", {"metric", "layer", "verdict"})
-    differences = _read_parquet(
-        folder / "differences.parquet", {"metric", "time", "ours", "vendor", "difference", "exact"}
-    )
+    files = {
+        "crosscheck.parquet": {"metric", "layer", "verdict"},
+        "differences.parquet": {"metric", "time", "ours", "vendor", "difference", "exact"},
+    }
+    check, (comparison, differences) = _read(folder, "crosscheck", {"verdict", "layers"}, files)
+    if not _is_of(check, run):
+        raise ResultsError(
+            f"{folder / 'crosscheck.json'}: of another run than {base / RUN}; run crosscheck again"
+        )
     return check, comparison, differences.sort("metric", "time")
+
+
+def _is_of(check: dict[str, Any], run: dict[str, Any]) -> bool:
+    """Whether a cross-check is of this run: it names the digests of what the run was made from, and of metrics.csv."""
+    made_from, theirs = run.get("digests", {}), check.get("digests", {})
+    if any(made_from[name] != theirs[name] for name in made_from.keys() & theirs.keys()):
+        return False
+    compared = check.get("metrics", {}).get(DIGESTS)
+    return compared is None or DIGESTS not in run or compared == run[DIGESTS].get("metrics.csv")
 
 
 def _read_sweep(folder: Path | None) -> tuple[dict[str, Any] | None, pl.DataFrame | None]:
     if folder is None:
         return None, None
-    return _read_json(folder / "sweep.json", {"ranking"}), _read_parquet(folder / "sweep.parquet", set())
+    tried, (ranking,) = _read(folder, "sweep", {"ranking"}, {"sweep.parquet": set()})
+    return tried, ranking
+
+
+def _read(
+    folder: Path, verb: str, keys: set[str], files: dict[str, set[str]]
+) -> tuple[dict[str, Any], list[pl.DataFrame]]:
+    """What a verb wrote: its JSON with these keys, and its Parquet files with these columns."""
+    name = f"{verb}.json"
+
+    def read() -> tuple[dict[str, Any], list[pl.DataFrame]]:
+        content = _read_json(folder / name, keys)
+        check_seal(folder / name, content, verb)
+        read_files = {folder / file: read_file(folder / file, content, verb, name) for file in files}
+        return content, [_parquet(path, raw, files[path.name]) for path, raw in read_files.items()]
+
+    return read_settled(folder, read)
 
 
 def _read_json(path: Path, needed: set[str]) -> dict[str, Any]:
@@ -118,7 +155,7 @@ def _read_json(path: Path, needed: set[str]) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ResultsError(f"{path}: not JSON: {error}") from None
     keys = set(content) if isinstance(content, dict) else set()
     if missing := sorted(needed - keys):
@@ -126,9 +163,9 @@ def _read_json(path: Path, needed: set[str]) -> dict[str, Any]:
     return dict(content)
 
 
-def _read_parquet(path: Path, needed: set[str]) -> pl.DataFrame:
+def _parquet(path: Path, content: bytes, needed: set[str]) -> pl.DataFrame:
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(io.BytesIO(content))
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from None
     except pl.exceptions.PolarsError as error:

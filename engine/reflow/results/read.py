@@ -1,15 +1,29 @@
-"""Read a folder of results: its metrics, and run.json with their inputs."""
+"""Read a folder of results: its metrics, and run.json with their inputs.
+
+Files of a run are read only if they have the digests that its manifest states (`read_file`, `check_seal`). A manifest
+without digests, made by hand or by an older version, is taken at its word.
+"""
 
 import csv
+import hashlib
+import io
 import json
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import pyarrow.parquet as pq
 
 from reflow.errors import ResultsError
+from reflow.files import DIGESTS, SEAL, seal_of, settle
 from reflow.series import Series, Table, parse_day, parse_number
+
+RUN: Final = "run.json"
+"""The manifest of what recompute wrote."""
+T = TypeVar("T")
+_PATIENCE: Final = 1.0
+"""Seconds to wait while another process may be putting a new run in place."""
 
 
 class Results(NamedTuple):
@@ -26,20 +40,72 @@ class Results(NamedTuple):
 def read_results(folder: str | Path, metrics: Collection[str] | None = None) -> Results:
     """The results that recompute wrote into `folder`; only `metrics`, if given.
 
-    Raises ResultsError where there are none, or more than one (a folder for each methodology), and where one of the
-    files is damaged.
+    Raises ResultsError where there are none, or more than one (a folder for each methodology), where one of the
+    files is damaged, and where they are not of one run.
     """
-    run = read_run(folder)
-    table = read_metrics(Path(folder) / "metrics.csv", metrics)
-    return Results(Path(folder), run["methodology"]["name"], run, table)
+    base = Path(folder)
+
+    def read() -> Results:
+        run = _read_run(base)
+        content = read_file(base / "metrics.csv", run, "recompute", RUN)
+        return Results(base, run["methodology"]["name"], run, _parse(base / "metrics.csv", content, metrics))
+
+    return read_settled(base, read)
 
 
-def read_metrics(file: Path, metrics: Collection[str] | None = None) -> Table:
+def read_settled(folder: Path, read: Callable[[], T]) -> T:
+    """What `read` gives. If it fails, what a killed run left in the folder is finished, and it reads again.
+
+    While another run is writing there, it is tried again for a second. Raises the ResultsError of the last attempt.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return read()
+        except ResultsError:
+            if settle(folder):
+                return read()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def read_file(file: Path, manifest: Mapping[str, Any], verb: str, name: str) -> bytes:
+    """The content of a file of the run that `manifest` (called `name`, of `verb`) is of.
+
+    Raises ResultsError if it cannot be read, or does not have the digest that the manifest states.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ResultsError(f"{file}: cannot be read: {error.strerror or error}") from None
+    if DIGESTS in manifest and manifest[DIGESTS].get(file.name) != hashlib.sha256(content).hexdigest():
+        raise ResultsError(not_of_the_run(file, verb, name))
+    return content
+
+
+def not_of_the_run(file: Path, verb: str, name: str) -> str:
+    """What to say of a file that does not have the digest which the manifest `name` states."""
+    return (
+        f"{file}: not of the run in {name}: a run was interrupted or the file was changed; run {verb} again"
+    )
+
+
+def check_seal(path: Path, content: dict[str, Any], verb: str) -> None:
+    """Raise ResultsError if a manifest is not as `verb` wrote it; one without both digests and seal is let pass."""
+    sealed = content.keys() & {DIGESTS, SEAL}
+    if sealed and (
+        len(sealed) < 2 or seal_of(content) != content[SEAL] or type(content[DIGESTS]) is not dict
+    ):
+        raise ResultsError(f"{path}: not as {verb} wrote it: the file was changed; run {verb} again")
+
+
+def _parse(file: Path, content: bytes, metrics: Collection[str] | None) -> Table:
     """The series in a metrics.csv, every digit of them; only `metrics`, if given.
 
     Raises ResultsError naming the file, and the line, for what recompute does not write.
     """
-    rows = _rows(file)
+    rows = _rows(file, content)
     where, header = next(rows, ("line 1", []))
     if header[:1] != ["time"] or len(set(header)) < len(header):
         raise ResultsError(
@@ -65,15 +131,13 @@ def read_metrics(file: Path, metrics: Collection[str] | None = None) -> Table:
     return table
 
 
-def _rows(file: Path) -> Iterator[tuple[str, list[str]]]:
+def _rows(file: Path, content: bytes) -> Iterator[tuple[str, list[str]]]:
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
+        with io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream)
             for row in reader:
                 if row:
                     yield f"line {reader.line_num}", row
-    except OSError as error:
-        raise ResultsError(f"{file}: cannot be read: {error.strerror or error}") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise ResultsError(f"{file}: not what recompute writes: {error}") from None
 
@@ -81,18 +145,23 @@ def _rows(file: Path) -> Iterator[tuple[str, list[str]]]:
 def read_run(folder: str | Path) -> dict[str, Any]:
     """run.json of a folder that recompute wrote.
 
-    Raises ResultsError where there is none, or more than one (a folder for each methodology).
+    Raises ResultsError where there is none, or more than one (a folder for each methodology), and where it is damaged.
     """
     base = Path(folder)
+    return read_settled(base, lambda: _read_run(base))
+
+
+def _read_run(base: Path) -> dict[str, Any]:
     try:
-        run = json.loads((base / "run.json").read_text(encoding="utf-8"))
+        run = json.loads((base / RUN).read_text(encoding="utf-8"))
         run["methodology"]["name"] = str(run["methodology"]["name"])
     except FileNotFoundError:
         raise ResultsError(f"{base}: no run.json there, {_expected(base)}") from None
     except OSError as error:
         raise ResultsError(f"{base}: cannot read run.json: {error.strerror or error}") from None
-    except (ValueError, TypeError, KeyError) as error:
-        raise ResultsError(f"{base / 'run.json'}: not what recompute writes: {error}") from None
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ResultsError(f"{base / RUN}: not what recompute writes: {error}") from None
+    check_seal(base / RUN, run, "recompute")
     return dict(run)
 
 
@@ -116,7 +185,7 @@ def served_files(folder: Path) -> tuple[Path, Path]:
 def misfit(run: dict[str, Any], parquet: Path) -> str:
     """The first digest in which run.json and metrics.parquet differ; empty if they belong together.
 
-    They are replaced one after the other, so that a reader may meet one of each run.
+    For a run.json that has no digests of files.
     """
     written = pq.read_schema(parquet).metadata or {}
     digests: dict[str, str] = run.get("digests", {})

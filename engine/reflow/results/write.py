@@ -1,6 +1,5 @@
 """Write a recomputation: metrics.csv (wide), metrics.parquet (long) and run.json, all three or none."""
 
-import json
 import platform
 from collections.abc import Sequence
 from functools import partial
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 import reflow
 from reflow.amounts import VALUE_PLACES, plain
 from reflow.errors import OutputError
-from reflow.files import write_together
+from reflow.files import Manifest, write_together
 from reflow.flows.catalog import ASSET as ASSET
 from reflow.flows.recompute import Recomputation
 from reflow.flows.values import Values
@@ -37,13 +36,17 @@ def write(result: Recomputation, out_dir: str | Path) -> list[Path]:
     - metrics.parquet: asset, time (DATE), metric, value DECIMAL(38,18); a row for every day and metric, nulls
       included, sorted by metric and time. Its metadata has the digests of run.json: whoever reads both while they
       are being replaced can tell whether they belong together.
-    - run.json: what was computed from what; everything but `seconds` is the same for the same input.
+    - run.json: what was computed from what (`facts`), `sha256` of the other two, and a `seal` over the rest of it;
+      everything but `seconds` is the same for the same input.
 
-    The files replace older ones only when all of them are written. Raises OutputError when that cannot be
-    done.
+    The files replace older ones only when all of them are written and on disk (`reflow.files`). Raises OutputError when
+    that cannot be done.
     """
-    writers = {"metrics.csv": _write_csv, "metrics.parquet": _write_parquet, "run.json": _write_run}
-    return write_together(out_dir, {name: partial(writer, result) for name, writer in writers.items()})
+    writers = {
+        "metrics.csv": partial(_write_csv, result),
+        "metrics.parquet": partial(_write_parquet, result),
+    }
+    return write_together(out_dir, writers, Manifest("run.json", facts(result)))
 
 
 def write_series(table: Table, file: Path) -> Path:
@@ -63,7 +66,7 @@ def write_series(table: Table, file: Path) -> Path:
 
 
 def facts(result: Recomputation) -> dict[str, object]:
-    """The content of run.json."""
+    """The content of run.json, but for the digests of the files beside it."""
     clusters, methodology = result.clusters, result.methodology
     return {
         "network": result.network,
@@ -141,7 +144,3 @@ def _decimals(values: Values) -> pa.Array:
     has_value = np.array([value is not None for value in values], np.bool_)
     valid = np.packbits(has_value, bitorder="little").tobytes()
     return pa.Array.from_buffers(_DECIMAL, len(values), [pa.py_buffer(valid), pa.py_buffer(raw)])
-
-
-def _write_run(result: Recomputation, path: Path) -> None:
-    path.write_text(json.dumps(facts(result), indent=2) + "\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from threading import RLock
 from typing import Final, NamedTuple
 
 from reflow.errors import ReflowError, ResultsError
+from reflow.files import DIGESTS, settle
 from reflow.flows.methodology import REFERENCE
 from reflow.results.read import has_results, misfit, read_run, served_files
 from reflow.results.write import write_series
@@ -193,14 +194,21 @@ def _open_fitting(folder: Path, name: str, link: Path) -> Snapshot:
     while True:
         run = read_run(folder)
         snapshot = Snapshot(name or run["methodology"]["name"], folder / "metrics.parquet", run, link)
-        difference = misfit(run, link)
+        if DIGESTS in run:
+            difference = "" if run[DIGESTS].get("metrics.parquet") == snapshot.digest else DIGESTS
+        else:
+            difference = misfit(run, link)
         if not difference and run.get("metrics") != len(snapshot.spans):
             difference = "number of metrics"
         if not difference:
             return snapshot
         if time.monotonic() > deadline:
-            raise ResultsError(f"{folder}: metrics.parquet and run.json are of different runs: {difference}")
+            raise ResultsError(
+                f"{folder}: metrics.parquet and run.json are of different runs ({difference}): "
+                "a run was interrupted or a file was changed; run recompute again"
+            )
         del snapshot
+        settle(folder)
         time.sleep(0.02)
 
 

@@ -49,7 +49,8 @@ class Snapshot:
         # its own, because the database remembers files by name.
         link.symlink_to(f"/proc/{os.getpid()}/fd/{handle}")
         with open(handle, "rb", closefd=False) as stream:
-            self.id = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+            self.digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            self.id = self.digest[:16]
             """What the figures are: equal files have equal ids."""
         # One thread a query: answers are small, and several are made at the same time.
         self._store = ParquetStore(METRIC_VALUE, link, _MEMORY)

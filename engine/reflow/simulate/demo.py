@@ -1,7 +1,7 @@
 """The demonstration: the simulated economy takes the same path as real data and is checked against its own books."""
 
 import csv
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +12,7 @@ from reflow.crosscheck.check import CrossCheck, Settings, cross_check
 from reflow.crosscheck.output import write_cross_check
 from reflow.errors import OutputError
 from reflow.explanations.explain import open_session
+from reflow.files import hold, write_csv, write_together
 from reflow.flows.prices import read_prices
 from reflow.flows.recompute import recompute
 from reflow.ledger.ingest import IngestProgress, IngestResult, ingest
@@ -97,6 +98,11 @@ def run_demo(folder: str | Path, *, seed: int = 1, progress: Progress = silent) 
     made if need be. Raises OutputError when it cannot be written, and whatever the stages raise.
     """
     base = Path(folder)
+    with hold(base):
+        return _run(base, seed, progress)
+
+
+def _run(base: Path, seed: int, progress: Progress) -> DemoResult:
     progress("simulate", 0, 1)
     simulation = simulate(seed)
     progress("simulate", 1, 1)
@@ -176,30 +182,27 @@ def _write_inputs(simulation: Simulation, base: Path) -> dict[str, Path]:
             xor_key=XOR_KEY,
             max_file_size=FILE_SIZE,
         )
-        labels = (
-            (address_of(label.address.script, REGTEST), label.entity, label.category)
-            for label in simulation.labels
-        )
-        _write_csv(files["labels"], ("address", "entity", "category"), labels)
-        _write_csv(files["prices"], ("time", "PriceUSD"), simulation.prices.items())
-        _write_rows(files["expected"], simulation.rows)
-        _write_rows(files["vendor"], simulation.vendor.rows)
     except OSError as error:
         raise OutputError(f"{base}: cannot write the demonstration: {error.strerror or error}") from None
+    labels = [
+        (address_of(label.address.script, REGTEST), label.entity, label.category)
+        for label in simulation.labels
+    ]
+    prices, books, vendor = simulation.prices, simulation.rows, simulation.vendor.rows
+    writers = {
+        "labels.csv": lambda path: write_csv(path, ("address", "entity", "category"), labels),
+        "prices.csv": lambda path: write_csv(path, ("time", "PriceUSD"), prices.items()),
+        "expected.csv": lambda path: _write_rows(path, books),
+        "vendor.csv": lambda path: _write_rows(path, vendor),
+    }
+    write_together(base, writers)
     return files
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", encoding="ascii", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 def _write_rows(path: Path, rows: dict[date, Row]) -> None:
     """Daily series as the vendor's csv/btc.csv has them."""
     metrics = list(next(iter(rows.values())))
-    _write_csv(path, ("time", *metrics), ((day, *map(_text, row.values())) for day, row in rows.items()))
+    write_csv(path, ("time", *metrics), ((day, *map(_text, row.values())) for day, row in rows.items()))
 
 
 def _text(value: Decimal | None) -> str:

@@ -1,7 +1,7 @@
 """A sweep as files and frames: sweep.json with everything, sweep.csv and sweep.parquet with a row a score."""
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +10,7 @@ import polars as pl
 
 import reflow
 from reflow.crosscheck.compare import Difference, layer_of
-from reflow.files import write_together
+from reflow.files import Manifest, write_together
 from reflow.flows.catalog import Layer
 from reflow.flows.methodology import ALLOWED
 from reflow.sweeps.distance import Distance, Score
@@ -57,14 +57,14 @@ def write_sweep(result: SweepResult, out_dir: str | Path) -> list[Path]:
     The same input gives the same files. They replace older files only when all are written. Raises OutputError if they
     cannot be written.
     """
-    frame = scores_frame(result)
-    text = json.dumps(facts(result), indent=2, ensure_ascii=False, default=str) + "\n"
-    writers: dict[str, Callable[[Path], object]] = {
-        "sweep.json": lambda path: path.write_text(text, encoding="utf-8"),
-        "sweep.csv": frame.write_csv,
-        "sweep.parquet": lambda path: frame.write_parquet(path, compression="zstd"),
+    frame, parquet = scores_frame(result), io.BytesIO()
+    frame.write_parquet(parquet, compression="zstd")
+    writers = {
+        "sweep.csv": lambda path: path.write_text(frame.write_csv(), encoding="utf-8"),
+        "sweep.parquet": lambda path: path.write_bytes(parquet.getvalue()),
     }
-    return write_together(out_dir, writers)
+    *others, manifest = write_together(out_dir, writers, Manifest("sweep.json", facts(result)))
+    return [manifest, *others]
 
 
 def scores_frame(result: SweepResult) -> pl.DataFrame:
@@ -118,7 +118,10 @@ def changes_frame(result: SweepResult) -> pl.DataFrame:
 
 
 def facts(result: SweepResult) -> dict[str, Any]:
-    """The content of sweep.json: scores are floats from 0 (equal) to 1, values are text in the metric's unit."""
+    """The content of sweep.json, but for the digests of the files beside it.
+
+    Scores are floats from 0 (equal) to 1, values are text in the metric's unit.
+    """
     best = result.best
     return {
         "network": result.network,
