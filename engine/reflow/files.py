@@ -39,7 +39,7 @@ SEAL: Final = "seal"
 SECONDS: Final = "seconds"
 """Key of a manifest that the seal leaves out, so that the same input gives the same seal."""
 
-_PATIENCE: Final = 2.0
+PATIENCE = 2.0
 """Seconds to wait for a folder in which another run is writing: enough for one that only puts files in place."""
 _LONGEST_NAME: Final = 200
 """Bytes of a name; file systems have 255, of which names of unfinished files need some."""
@@ -210,16 +210,16 @@ def _flush_folder(folder: Path) -> None:
 
 
 @contextmanager
-def hold(*folders: str | Path, patience: float = _PATIENCE) -> Iterator[None]:
+def hold(*folders: str | Path, patience: float | None = None) -> Iterator[None]:
     """Keep other runs from writing into `folders` while the block runs; each is made if need be.
 
     What killed runs left there is finished or removed first. A folder that is made and gets no file is removed again.
     The lock is the kernel's, on the folder itself: it leaves no file, and ends with the process. Raises OutputError if
-    a folder cannot be written to, or if another run is writing there and goes on for `patience` seconds.
+    a folder cannot be written to, or if another run is writing there and goes on for `patience` seconds (PATIENCE).
     """
     with ExitStack() as stack:
         for folder in folders:
-            stack.enter_context(_hold(Path(folder), patience))
+            stack.enter_context(_hold(Path(folder), PATIENCE if patience is None else patience))
         yield
 
 

@@ -1,4 +1,4 @@
-"""Publications of every verb that writes several files, recorded once and replayed, with a machine that dies on the way."""
+"""Publications of every verb that writes several files, recorded and replayed, with a machine that dies on the way."""
 
 import json
 import os
@@ -36,7 +36,8 @@ def _write_slowly(path: Path, raw: bytes) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         for half in (raw[: len(raw) // 2], raw[len(raw) // 2 :]):
-            os.write(handle, half)
+            while half:
+                half = half[os.write(handle, half) :]
     finally:
         os.close(handle)
 
@@ -46,9 +47,13 @@ def recorded(monkeypatch: pytest.MonkeyPatch, module: Any) -> Iterator[list[Publ
     """Record what `module` writes by `write_together`, which is carried out too."""
     calls: list[Publication] = []
 
-    def write(folder: Path, writers: dict[str, Writer | None], manifest: Manifest | None = None) -> list[Path]:
+    def write(
+        folder: Path, writers: dict[str, Writer | None], manifest: Manifest | None = None
+    ) -> list[Path]:
         paths = write_together(folder, writers, manifest)
-        content = {name: (Path(folder) / name).read_bytes() if made else None for name, made in writers.items()}
+        content = {
+            name: (Path(folder) / name).read_bytes() if made else None for name, made in writers.items()
+        }
         calls.append(Publication(content, manifest))
         return paths
 
@@ -62,7 +67,9 @@ class DeadError(OSError):
 
 
 @contextmanager
-def dying(monkeypatch: pytest.MonkeyPatch, after: int | None, *, error: int | None = None) -> Iterator[list[str]]:
+def dying(
+    monkeypatch: pytest.MonkeyPatch, after: int | None, *, error: int | None = None
+) -> Iterator[list[str]]:
     """Let `after` steps happen, then none, as if the process had been killed; None lets all happen. Gives the steps.
 
     With `error`, an errno, only the step after them fails, and the process lives on.

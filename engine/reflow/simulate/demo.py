@@ -98,6 +98,8 @@ def run_demo(folder: str | Path, *, seed: int = 1, progress: Progress = silent) 
     made if need be. Raises OutputError when it cannot be written, and whatever the stages raise.
     """
     base = Path(folder)
+    if base.exists() and not base.is_dir():
+        raise OutputError(f"{base}: cannot write the demonstration: Not a directory")
     with hold(base):
         return _run(base, seed, progress)
 
