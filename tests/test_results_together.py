@@ -214,6 +214,21 @@ def test_killed_at_any_step_it_is_one_run_or_refused_and_the_next_run_is_right(
     assert refused > 0 or name not in READ
 
 
+def test_everything_is_on_disk_before_anything_is_replaced(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file, the journal and the folder are flushed, then come the names, then the folder is flushed again."""
+    starting_point(runs, "recompute", tmp_path)
+    with dying(monkeypatch, None) as steps:
+        runs.newer["recompute"].publish(tmp_path)
+    first, last = steps.index("replace"), len(steps) - steps[::-1].index("replace")
+    assert steps[:first].count("fsync") == len(
+        ("metrics.csv", "metrics.parquet", "run.json", "journal", "folder")
+    )
+    assert [step for step in steps[first:] if step != "open"] == ["replace"] * 3 + ["fsync", "unlink"]
+    assert steps[last:].count("fsync") == 1
+
+
 def test_killed_while_it_replaces_a_run_of_an_older_version(
     runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

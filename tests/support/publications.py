@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,13 +26,12 @@ class Publication(NamedTuple):
     def publish(self, folder: Path) -> None:
         """Write the same again, into another folder."""
         writers: dict[str, Writer | None] = {
-            name: None if raw is None else lambda path, raw=raw: _write_slowly(path, raw)
-            for name, raw in self.content.items()
+            name: None if raw is None else partial(_write_slowly, raw) for name, raw in self.content.items()
         }
         write_together(folder, writers, self.manifest)
 
 
-def _write_slowly(path: Path, raw: bytes) -> None:
+def _write_slowly(raw: bytes, path: Path) -> None:
     """In two halves, each by a call of `os`, so that a file may be left half-written."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
