@@ -249,6 +249,8 @@ def test_killed_while_it_replaces_a_run_of_an_older_version(
         with nobody_settles(monkeypatch):
             assert seen(read, folder) in (old, new, None), steps[step]
         assert read(folder) in (old, new), steps[step]
+        assert settled(folder).keys() == whole(before).keys()
+        assert read(folder) in (old, new), steps[step]
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -370,13 +370,8 @@ def sweep(
 
     tried, dollars = read_grid(grid), options.read_prices(prices)
     clocks = [each.clock for each in tried.methodologies]
-    with (
-        hold(out),
-        options.open_ledger_of_days(ledger, clocks, quiet=as_json, memory=memory, threads=threads) as (
-            opened,
-            progress,
-        ),
-    ):
+    opening = options.open_ledger_of_days(ledger, clocks, quiet=as_json, memory=memory, threads=threads)
+    with hold(out), opening as (opened, progress):
         labelled = read_labels(labels, opened.network, prefer_later=prefer_later)
         ids = [metric.id for metric in comparable(labelled, metrics or ())]
         result = run(
