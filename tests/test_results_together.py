@@ -25,11 +25,11 @@ from reflow.crosscheck import output as crosscheck_output
 from reflow.crosscheck.check import cross_check
 from reflow.errors import MethodologyError, OutputError, ResultsError
 from reflow.explanations import explain as explaining
-from reflow.explanations import picture
+from reflow.explanations import payment_graph
 from reflow.files import hold, write_together
 from reflow.flows.methodology import REFERENCE, Methodology, read_all
 from reflow.flows.recompute import recompute
-from reflow.owners import cluster_export, pools
+from reflow.owners import cluster_report, pools
 from reflow.owners.cluster_report import report_clusters
 from reflow.owners.pool_files import PoolData
 from reflow.report import pictures as report_pictures
@@ -124,9 +124,9 @@ def record(
         flows = labels if with_matrix else None
         data = PoolData(labels.frame.select("account", "entity").clear(), [(f"/{days}/", "pool")])
         keep("pools", pools, lambda: pools.report_pools(ledger, data, flows, out=out))
-        keep("clusters", cluster_export, lambda: report_clusters(ledger, labels, out=out))
+        keep("clusters", cluster_report, lambda: report_clusters(ledger, labels, out=out))
         cell = explaining.explain(ledger, labels, FLOW, result.days[3], methodology=methodology)
-        keep("explain", picture, lambda: picture.write_graph(cell, out))
+        keep("explain", payment_graph, lambda: payment_graph.write_graph(cell, out))
     frames = read_frames(out)
     drawn = list(pictures(frames, gather(frames)))[:2]
     keep("charts", report_pictures, lambda: write_pictures(drawn, out))

@@ -3,7 +3,7 @@
 As files: accounts, conflicts and skipped CoinJoins as CSV, who brought whom in as GraphML.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -12,7 +12,7 @@ import networkx as nx
 
 from reflow.amounts import plain
 from reflow.errors import LedgerError
-from reflow.files import write_csv, write_together
+from reflow.files import Writer, write_csv, write_together
 from reflow.ledger.ledger import Ledger
 from reflow.owners.labels import Labels
 from reflow.owners.owners import Owners, find_owners
@@ -189,11 +189,13 @@ def write_clusters(owners: Owners, labels: Labels, graphs: Sequence[str], out: s
     """
     store = owners.store
     store.keep(LABEL_ADDRESS, labels.frame.select("account", "address").to_arrow())
-    writers: dict[str, Callable[[Path], None]] = {
+    writers: dict[str, Writer | None] = {
         "accounts.csv": partial(_write_answer, store, "cluster_members", {"entity": None}),
         "conflicts.csv": partial(_write_answer, store, "cluster_claims_in_conflict", {}),
         "coinjoins.csv": partial(_write_answer, store, "skipped_coinjoins", {}),
     }
+    # A graph of an older run, whose cluster has none now, would be taken for one of this run.
+    writers |= {path.name: None for path in Path(out).glob("cluster-*.graphml")}
     for entity in graphs:
         writers[f"cluster-{entity}.graphml"] = partial(_write_graph, store, entity)
     return write_together(out, writers)
