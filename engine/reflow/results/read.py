@@ -4,12 +4,15 @@ import csv
 import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pyarrow.parquet as pq
 
 from reflow.errors import ResultsError
 from reflow.series import Series, Table, parse_day, parse_number
+
+SERVED_FILES: Final = ("metrics.parquet", "run.json")
+"""What a server reads of a folder that recompute wrote."""
 
 
 class Results(NamedTuple):
@@ -101,16 +104,6 @@ def _expected(base: Path) -> str:
     if inside:
         return f"expected one of the folders in it: {', '.join(inside)}"
     return "expected a folder that `reflow recompute --out` wrote"
-
-
-def has_results(folder: Path) -> bool:
-    """Whether the folder has the results that a server reads."""
-    return all(file.is_file() for file in served_files(folder))
-
-
-def served_files(folder: Path) -> tuple[Path, Path]:
-    """metrics.parquet and run.json of a folder."""
-    return folder / "metrics.parquet", folder / "run.json"
 
 
 def misfit(run: dict[str, Any], parquet: Path) -> str:

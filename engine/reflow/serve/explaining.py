@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reflow.errors import LedgerError, MetricError, ReflowError
 from reflow.flows.methodology import Methodology
-from reflow.serve import parameters
+from reflow.serve import endpoint
 from reflow.serve.answer import Answer, Problem, bad_parameter, not_supported, of_json
 from reflow.serve.endpoint import COMMON, Call, Endpoint
 
@@ -124,8 +124,8 @@ def _published(call: Call, metric: str, day: date) -> str | None:
 _DIFFERS: Final = "the published value differs: ledger, labels or prices are not those of the recomputation"
 
 _PARAMETERS: Final = (
-    parameters.text("metric", "The id of a metric.", required=True),
-    parameters.moment("time", "The UTC day.")._replace(required=True),
-    parameters.number("limit", 50, 1, 1000, "Only the largest transactions; the sum always covers all."),
+    endpoint.text("metric", "The id of a metric.", required=True),
+    endpoint.moment("time", "The UTC day.")._replace(required=True),
+    endpoint.number("limit", 50, 1, 1000, "Only the largest transactions; the sum always covers all."),
     *COMMON,
 )

@@ -1,26 +1,37 @@
-"""The recomputations of a folder as they are now, and for a while as they were."""
+"""The recomputations of a folder as they are now, and for a while as they were.
 
+A snapshot is one of them: its file stays readable after a newer one has replaced it.
+"""
+
+import hashlib
 import os
 import sys
 import tempfile
 import time
+import weakref
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
 from collections.abc import Iterator
+from datetime import date
 from itertools import count
 from pathlib import Path
-from threading import RLock
-from typing import Final, NamedTuple
+from threading import Lock, RLock
+from typing import Any, Final, NamedTuple
 
 from reflow.errors import ReflowError, ResultsError
+from reflow.flows.catalog import BLOCK_COUNT
 from reflow.flows.methodology import REFERENCE
-from reflow.results.read import has_results, misfit, read_run, served_files
+from reflow.results.read import SERVED_FILES, misfit, read_run
 from reflow.results.write import write_series
 from reflow.serve.answer import not_supported
-from reflow.serve.snapshot import Snapshot
-from reflow.store.duckdb import DatabaseError
+from reflow.store.duckdb import DatabaseError, ParquetStore
+from reflow.store.relations import METRIC_VALUE
 from reflow.vendor.files import read_vendor
 
 VENDOR: Final = "vendor"
 """The name under which the vendor's own series are served."""
+_DEFAULT: Final = REFERENCE.name()
+"""The one that a request reads if it names none."""
 KEPT_SECONDS: Final = 600
 """How long a replaced recomputation can still be read, for those who are in the middle of its pages."""
 KEPT: Final = 4
@@ -29,9 +40,103 @@ _LISTED_SECONDS: Final = 0.25
 """How old the list of what there is may be for an answer from memory; what is read from files lists anew."""
 _PATIENCE: Final = 1.0
 """Seconds in which metrics.parquet and run.json must come to fit, once one of them was replaced."""
+_MEMORY: Final = "512MB"
+"""What the database of one snapshot may take; it has no more to hold than the rows of a few answers."""
+_SETS: Final = 32
+"""Sets of metrics whose days are remembered, each a date for each day of the ledger at most."""
 
 State = tuple[tuple[int, int, int], ...]
 """Inode, size and time of change of files: it differs once one of them was replaced."""
+
+
+class Span(NamedTuple):
+    """First and last day on which a metric has a value."""
+
+    first: date
+    last: date
+
+
+class Snapshot:
+    """Reads one Parquet file through SQL.
+
+    The file is kept open for as long as the snapshot is referred to, so that whoever holds one reads the same figures
+    until it lets go, whatever is renamed over the file meanwhile.
+    """
+
+    def __init__(self, name: str, file: Path, run: dict[str, Any] | None, link: Path) -> None:
+        """Open `file` by way of `link`, a path that does not exist yet and that no snapshot had before.
+
+        Raises OSError or DatabaseError if the file cannot be read.
+        """
+        self.name = name
+        """Of the methodology."""
+        self.run = run
+        """run.json; None for a vendor's series."""
+        handle = os.open(file, os.O_RDONLY)
+        weakref.finalize(self, _release, handle, link)
+        # The file behind a descriptor can be opened again after it has lost its name; the link gives each a name of
+        # its own, because the database remembers files by name.
+        link.symlink_to(f"/proc/{os.getpid()}/fd/{handle}")
+        with open(handle, "rb", closefd=False) as stream:
+            self.id = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+            """What the figures are: equal files have equal ids."""
+        # One thread a query: answers are small, and several are made at the same time.
+        self._store = ParquetStore(METRIC_VALUE, link, _MEMORY)
+        found = self._store.rows("serve_metrics")
+        self.spans: dict[str, Span | None] = {
+            row["metric"]: Span(row["first_day"], row["last_day"]) if row["first_day"] else None
+            for row in found
+        }
+        """Metric id to when it has values, in name order; None for one that never has."""
+        self._days: OrderedDict[tuple[str, ...], list[date]] = OrderedDict()
+        self._lock = Lock()
+
+    def supported(self, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the metrics that have a value on some day, in name order."""
+        return tuple(sorted(metric for metric in metrics if self.spans[metric]))
+
+    def days(self, metrics: tuple[str, ...]) -> list[date]:
+        """The days on which at least one of the metrics has a value, ascending."""
+        with self._lock:
+            if metrics in self._days:
+                self._days.move_to_end(metrics)
+                return self._days[metrics]
+        with self._store.own() as store:
+            found = [row["time"] for row in store.rows("serve_days", metrics=list(metrics))]
+        with self._lock:
+            self._days[metrics] = found
+            while len(self._days) > _SETS:
+                self._days.popitem(last=False)
+        return found
+
+    def fields(
+        self, form: str, metrics: tuple[str, ...], first: date, last: date, empty: str
+    ) -> list[tuple[date, str]]:
+        """Each day's values as text in one of the forms `json` and `csv` (queries serve_json, serve_csv)."""
+        asked = {"metrics": list(metrics), "first_day": first, "last_day": last, "empty": empty}
+        with self._store.own() as store:
+            return [(row["time"], row["fields"]) for row in store.rows(f"serve_{form}", **asked)]
+
+    def days_of_heights(
+        self, start: int | None, end: int | None, *, start_inclusive: bool, end_inclusive: bool
+    ) -> tuple[date, date] | None:
+        """The first and the last day that stand between two heights; None if none does.
+
+        A day stands at the height of its first block. Raises KeyError without BlkCnt, from which heights are counted.
+        """
+        if self.spans.get(BLOCK_COUNT) is None:
+            raise KeyError(BLOCK_COUNT)
+        with self._store.own() as store:
+            found = store.rows("serve_heights")
+        days, heights = ([row[name] for row in found] for name in ("time", "first_height"))
+        low = 0 if start is None else (bisect_left if start_inclusive else bisect_right)(heights, start)
+        high = len(days) if end is None else (bisect_right if end_inclusive else bisect_left)(heights, end)
+        return (days[low], days[high - 1]) if low < high else None
+
+
+def _release(handle: int, link: Path) -> None:
+    link.unlink(missing_ok=True)
+    os.close(handle)
 
 
 class Shelf(NamedTuple):
@@ -84,7 +189,7 @@ class Library:
         A recomputation that cannot be opened is left out, or raises ReflowError if `strict`.
         """
         found = {shelf.snapshot.name: shelf for shelf in self._current(strict=strict)}
-        order = sorted(found, key=lambda name: (name == VENDOR, name != REFERENCE.name(), name))
+        order = sorted(found, key=lambda name: (name == VENDOR, name != _DEFAULT, name))
         self._listed = {name: found[name] for name in order}
         return {name: found[name].snapshot for name in order}
 
@@ -94,7 +199,7 @@ class Library:
         if name is None and found:
             return next(iter(found.values()))
         if name is None or name not in found:
-            raise not_supported("methodology", name or REFERENCE.name())
+            raise not_supported("methodology", name or _DEFAULT)
         return found[name]
 
     def of_id(self, name: str, id_: str) -> Snapshot | None:
@@ -136,11 +241,11 @@ class Library:
 
     def _sources(self) -> dict[Path, str]:
         """What there is to be opened, with its name; empty for a single recomputation, which run.json names."""
-        if has_results(self._folder):
+        if _has_results(self._folder):
             found = {self._folder: ""}
         else:
             inside = sorted(path.parent for path in self._folder.glob("*/run.json"))
-            found = {path: path.name for path in inside if has_results(path)}
+            found = {path: path.name for path in inside if _has_results(path)}
         return found | ({self._vendor: VENDOR} if self._vendor else {})
 
     def _shelf(self, source: Path, name: str) -> Shelf:
@@ -204,9 +309,12 @@ def _open_fitting(folder: Path, name: str, link: Path) -> Snapshot:
         time.sleep(0.02)
 
 
+def _has_results(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in SERVED_FILES)
+
+
 def _files(source: Path) -> tuple[str, ...]:
-    files = (source,) if source.is_file() else served_files(source)
-    return tuple(map(str, files))
+    return (str(source),) if source.is_file() else tuple(str(source / name) for name in SERVED_FILES)
 
 
 def _state(files: tuple[str, ...]) -> State:

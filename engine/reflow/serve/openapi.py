@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import reflow
-from reflow.serve.endpoint import Endpoint
-from reflow.serve.parameters import Parameter
+from reflow.serve.endpoint import Endpoint, Parameter
 
 _TEXT: Final = {"type": "string"}
 _TIME: Final = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT00:00:00\.000000000Z$"}
