@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reflow.errors import ResultsError
@@ -109,9 +110,13 @@ def _expected(base: Path) -> str:
 def misfit(run: dict[str, Any], parquet: Path) -> str:
     """The first digest in which run.json and metrics.parquet differ; empty if they belong together.
 
-    They are replaced one after the other, so that a reader may meet one of each run.
+    They are replaced one after the other, so that a reader may meet one of each run. Raises ResultsError for a file
+    that is none of Parquet.
     """
-    written = pq.read_schema(parquet).metadata or {}
+    try:
+        written = pq.read_schema(parquet).metadata or {}
+    except pa.ArrowException as error:
+        raise ResultsError(f"{parquet}: not what recompute writes: {' '.join(str(error).split())}") from None
     digests: dict[str, str] = run.get("digests", {})
     differ = [name for name, digest in digests.items() if written.get(name.encode(), b"").decode() != digest]
     return f"digest of {differ[0]}" if differ else ""

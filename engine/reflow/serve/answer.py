@@ -54,6 +54,11 @@ def not_supported(name: str, value: str) -> Problem:
     return bad_parameter(name, f"Value '{_short(value)}' is not supported.")
 
 
+def unavailable(message: str) -> Problem:
+    """Status 503, for what will pass: the same request may be answered a second later."""
+    return Problem(503, "service_unavailable", message)
+
+
 def not_found(path: str) -> Problem:
     """Status 404."""
     return Problem(404, "not_found", f"There is nothing at '{_short(path)}'; see /openapi.json.")

@@ -26,12 +26,14 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from reflow.errors import ResultsError
 from reflow.serve import catalogs, page, timeseries
-from reflow.serve.answer import JSON, TOKEN_NAME, Answer, Asked, Problem, dump, not_found
+from reflow.serve.answer import JSON, TOKEN_NAME, Answer, Asked, Problem, dump, not_found, unavailable
 from reflow.serve.endpoint import Call, Endpoint, begin
 from reflow.serve.explaining import Explainer
-from reflow.serve.library import Library
+from reflow.serve.library import Library, warn
 from reflow.serve.openapi import document
+from reflow.store.duckdb import DatabaseError
 
 LONGEST_URL: Final = 10_000
 """Letters of path and query at most, as the vendor has it."""
@@ -156,7 +158,7 @@ class _Responder:
                 kept = self.kept(key)
                 return _again(kept) if kept else await self._respond(endpoint, request, key)
         except Problem as problem:
-            return _refusal(problem)
+            return refusal(problem)
 
     @asynccontextmanager
     async def _turn(self, key: _CacheKey) -> AsyncIterator[None]:
@@ -208,14 +210,21 @@ class _Responder:
         if endpoint is not self.explain:
             return self._threads
         if self._one_thread.statistics().tasks_waiting >= _WAITING:
-            raise Problem(503, "service_unavailable", "Too many values are being explained; try again later.")
+            raise unavailable("Too many values are being explained; try again later.")
         return self._one_thread
 
     def _make(self, endpoint: Endpoint, asked: Asked, named: str | None) -> _Made:
-        call = begin(endpoint, asked, self._library, named)
-        answer = endpoint.respond(call)
-        pieces = iter(answer.body)
-        first = _take(pieces, _LARGEST)
+        """Raises Problem: what the endpoint raises, and 503 if files cannot be read or change while they are read."""
+        try:
+            call = begin(endpoint, asked, self._library, named)
+            answer = endpoint.respond(call)
+            pieces = iter(answer.body)
+            first = _take(pieces, _LARGEST)
+        except (OSError, DatabaseError, ResultsError) as error:
+            warn(error)
+            raise unavailable("The results cannot be read now; they may be about to be replaced.") from None
+        if not call.snapshot.is_intact():
+            raise unavailable("The results were written to while they were read.")
         return _Made(answer, call, first, pieces if len(first) >= _LARGEST else None)
 
     async def _stream(self, first: bytes, rest: Iterator[bytes], *, compress: bool) -> AsyncIterator[bytes]:
@@ -278,21 +287,21 @@ async def _failed(request: Request, error: Exception) -> Response:
     """The framework's own refusals, in the vendor's form."""
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        return _refusal(not_found(request.url.path))
-    response = _refusal(Problem(error.status_code, "method_not_allowed", "Only GET is supported."))
+        return refusal(not_found(request.url.path))
+    response = refusal(Problem(error.status_code, "method_not_allowed", "Only GET is supported."))
     response.headers.update(error.headers or {})
     return response
 
 
 async def _broken(request: Request, error: Exception) -> Response:
     """A bug: the server's log has the traceback."""
-    return _refusal(Problem(500, "internal_server_error", "The server has a fault; see its log."))
+    return refusal(Problem(500, "internal_server_error", "The server has a fault; see its log."))
 
 
 def _front(responder: _Responder, app: ASGIApp) -> ASGIApp:
     """What comes before all else: URLs that are too long are refused, known answers sent as they are."""
     told = f"Expected at most {LONGEST_URL} letters of path and query."
-    too_long = _refusal(Problem(414, "uri_too_long", told))
+    too_long = refusal(Problem(414, "uri_too_long", told))
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         if len(scope["raw_path"]) + 1 + len(scope["query_string"]) > LONGEST_URL:
@@ -307,9 +316,10 @@ def _front(responder: _Responder, app: ASGIApp) -> ASGIApp:
     return front
 
 
-def _refusal(problem: Problem) -> Response:
+def refusal(problem: Problem) -> Response:
     """An error in the vendor's form."""
-    return Response(dump(problem.body()), problem.status, {"content-type": JSON})
+    headers = {"content-type": JSON} | ({"retry-after": "1"} if problem.status == 503 else {})
+    return Response(dump(problem.body()), problem.status, headers)
 
 
 def _again(kept: _Kept) -> Response:

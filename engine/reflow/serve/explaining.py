@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from reflow.errors import LedgerError, MetricError, ReflowError
 from reflow.flows.methodology import Methodology
 from reflow.serve import endpoint
-from reflow.serve.answer import Answer, Problem, bad_parameter, not_supported, of_json
+from reflow.serve.answer import Answer, Problem, bad_parameter, not_supported, of_json, unavailable
 from reflow.serve.endpoint import COMMON, Call, Endpoint
 
 if TYPE_CHECKING:  # what reads a ledger takes a second to load; most servers need none
@@ -59,9 +59,9 @@ class Explainer:
         except MetricError as error:
             raise bad_parameter("metric", str(error)) from None
         except LedgerError as error:
-            raise Problem(503, "service_unavailable", f"The ledger cannot be read now: {error}") from None
+            raise unavailable(f"The ledger cannot be read now: {error}") from None
         except ReflowError as error:
-            raise Problem(503, "service_unavailable", str(error)) from None
+            raise unavailable(str(error)) from None
         return of_json(told, pretty=call.values["pretty"])
 
     def _explain(self, sources: Sources, call: Call, metric: str, day: date) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Explainer:
         from reflow.ledger.ledger import Ledger
 
         assert call.snapshot.run is not None
-        chosen = {k: v for k, v in call.snapshot.run["methodology"].items() if k != "name"}
+        methodology = _methodology(call.snapshot.run)
         with Ledger.open(sources.ledger, read_only=True) as ledger:
             found = explain(
                 ledger,
@@ -77,7 +77,7 @@ class Explainer:
                 metric,
                 day,
                 prices=self._read_prices(sources),
-                methodology=Methodology(**chosen),
+                methodology=methodology,
                 limit=call.values["limit"],
             )
         told = found.facts() | {"methodology": call.snapshot.name, "published": _published(call, metric, day)}
@@ -105,6 +105,16 @@ class Explainer:
         """GET /explain."""
         said = "The transactions behind a cell"
         return Endpoint("/explain", _PARAMETERS, self.respond, said, "Explanation", is_kept=False)
+
+
+def _methodology(run: dict[str, Any]) -> Methodology:
+    """The methodology of a run.json. Raises Problem (503) for parameters of another version of reflow."""
+    try:
+        return Methodology(**{key: value for key, value in run["methodology"].items() if key != "name"})
+    except TypeError:
+        raise unavailable(
+            "run.json has another methodology's parameters: recompute with this version."
+        ) from None
 
 
 def _day(call: Call) -> date:

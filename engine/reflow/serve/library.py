@@ -11,7 +11,7 @@ import time
 import weakref
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -23,7 +23,7 @@ from reflow.flows.catalog import BLOCK_COUNT
 from reflow.flows.methodology import REFERENCE
 from reflow.results.read import SERVED_FILES, misfit, read_run
 from reflow.results.write import write_series
-from reflow.serve.answer import not_supported
+from reflow.serve.answer import not_supported, unavailable
 from reflow.store.duckdb import DatabaseError, ParquetStore
 from reflow.store.relations import METRIC_VALUE
 from reflow.vendor.files import read_vendor
@@ -40,6 +40,8 @@ _LISTED_SECONDS: Final = 0.25
 """How old the list of what there is may be for an answer from memory; what is read from files lists anew."""
 _PATIENCE: Final = 1.0
 """Seconds in which metrics.parquet and run.json must come to fit, once one of them was replaced."""
+_ABSENCE: Final = 2.0
+"""Seconds for which a recomputation may be missing while a writer swaps its folder; meanwhile it is served on."""
 _MEMORY: Final = "512MB"
 """What the database of one snapshot may take; it has no more to hold than the rows of a few answers."""
 _SETS: Final = 32
@@ -72,8 +74,9 @@ class Snapshot:
         """Of the methodology."""
         self.run = run
         """run.json; None for a vendor's series."""
-        handle = os.open(file, os.O_RDONLY)
+        handle = self._handle = os.open(file, os.O_RDONLY)
         weakref.finalize(self, _release, handle, link)
+        self._state = _state_of(os.fstat(handle))
         # The file behind a descriptor can be opened again after it has lost its name; the link gives each a name of
         # its own, because the database remembers files by name.
         link.symlink_to(f"/proc/{os.getpid()}/fd/{handle}")
@@ -90,6 +93,10 @@ class Snapshot:
         """Metric id to when it has values, in name order; None for one that never has."""
         self._days: OrderedDict[tuple[str, ...], list[date]] = OrderedDict()
         self._lock = Lock()
+
+    def is_intact(self) -> bool:
+        """Whether the file still is what it was: what was read since it was opened is of one recomputation."""
+        return _state_of(os.fstat(self._handle)) == self._state
 
     def supported(self, metrics: tuple[str, ...]) -> tuple[str, ...]:
         """Those of the metrics that have a value on some day, in name order."""
@@ -159,6 +166,7 @@ class Library:
         self._own = tempfile.TemporaryDirectory(prefix="reflow-serve-")
         self._numbers = count()
         self._shelves: dict[Path, Shelf] = {}
+        self._missing: dict[Path, float] = {}
         self._replaced: list[tuple[float, Snapshot]] = []
         self._lock = RLock()
         self._listed = dict[str, Shelf]()
@@ -194,13 +202,18 @@ class Library:
         return {name: found[name].snapshot for name in order}
 
     def get(self, name: str | None) -> Snapshot:
-        """The recomputation of that name, or the default one, as it is now. Raises Problem (400) if there is none."""
-        found = self.all()
-        if name is None and found:
-            return next(iter(found.values()))
-        if name is None or name not in found:
-            raise not_supported("methodology", name or _DEFAULT)
-        return found[name]
+        """The recomputation of that name, or the default one, as it is now.
+
+        Raises Problem: 400 if there is none of that name, 503 while there is none at all.
+        """
+        current = self.all()
+        if not current:
+            raise unavailable("There are no results now; they may be about to be replaced.")
+        if name is None:
+            return next(iter(current.values()))
+        if name not in current:
+            raise not_supported("methodology", name)
+        return current[name]
 
     def of_id(self, name: str, id_: str) -> Snapshot | None:
         """The recomputation of that name with that id, which may have been replaced since; None if it is gone."""
@@ -229,22 +242,31 @@ class Library:
         sources = self._sources()
         self._found = frozenset(sources)
         with self._lock:
-            for gone in self._shelves.keys() - sources.keys():
-                self._retire(self._shelves.pop(gone).snapshot)
+            absent = self._absent(sources)
+        yield from absent
         for source, name in sources.items():
             try:
                 yield self._shelf(source, name)
             except ReflowError as error:
                 if strict:
                     raise
-                _warn(error)
+                warn(error)
+
+    def _absent(self, sources: Collection[Path]) -> list[Shelf]:
+        """What is missing among the sources, but not for long; lets go of what is missing for longer."""
+        missing, now = self._shelves.keys() - sources, time.monotonic()
+        self._missing = {source: self._missing.get(source, now) for source in missing}
+        for source in [source for source, since in self._missing.items() if now - since > _ABSENCE]:
+            self._retire(self._shelves.pop(source).snapshot)
+            missing.discard(source)
+        return [self._shelves[source] for source in missing]
 
     def _sources(self) -> dict[Path, str]:
         """What there is to be opened, with its name; empty for a single recomputation, which run.json names."""
         if _has_results(self._folder):
             found = {self._folder: ""}
         else:
-            inside = sorted(path.parent for path in self._folder.glob("*/run.json"))
+            inside = sorted(path.parent for path in _run_files(self._folder))
             found = {path: path.name for path in inside if _has_results(path)}
         return found | ({self._vendor: VENDOR} if self._vendor else {})
 
@@ -253,7 +275,7 @@ class Library:
         if held and _state(held.files) == held.state:
             return held
         with self._lock:
-            files = _files(source)
+            files = (str(source),) if source == self._vendor else _files(source)
             held, state = self._shelves.get(source), _state(files)
             if held and state == held.state:
                 return held
@@ -262,7 +284,7 @@ class Library:
             except ReflowError as error:
                 if held is None:
                     raise
-                _warn(f"{error}; still serving the one before")
+                warn(f"{error}; still serving the one before")
                 opened = held.snapshot
             if held and opened is not held.snapshot:
                 self._retire(held.snapshot)
@@ -298,7 +320,7 @@ def _open_fitting(folder: Path, name: str, link: Path) -> Snapshot:
     while True:
         run = read_run(folder)
         snapshot = Snapshot(name or run["methodology"]["name"], folder / "metrics.parquet", run, link)
-        difference = misfit(run, link)
+        difference = misfit(run, link) or ("" if snapshot.is_intact() else "metrics.parquet is being written")
         if not difference and run.get("metrics") != len(snapshot.spans):
             difference = "number of metrics"
         if not difference:
@@ -310,19 +332,35 @@ def _open_fitting(folder: Path, name: str, link: Path) -> Snapshot:
 
 
 def _has_results(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in SERVED_FILES)
+    try:
+        return all((folder / name).is_file() for name in SERVED_FILES)
+    except OSError:
+        return False
 
 
-def _files(source: Path) -> tuple[str, ...]:
-    return (str(source),) if source.is_file() else tuple(str(source / name) for name in SERVED_FILES)
+def _run_files(folder: Path) -> list[Path]:
+    """Every run.json in a folder of the folder; none when folders go while it is looked through."""
+    try:
+        return list(folder.glob("*/run.json"))
+    except OSError:
+        return []
+
+
+def _files(folder: Path) -> tuple[str, ...]:
+    return tuple(str(folder / name) for name in SERVED_FILES)
 
 
 def _state(files: tuple[str, ...]) -> State:
     try:
-        return tuple((found.st_ino, found.st_size, found.st_mtime_ns) for found in map(os.stat, files))
+        return tuple(map(_state_of, map(os.stat, files)))
     except OSError:
         return ()
 
 
-def _warn(what: object) -> None:
+def _state_of(file: os.stat_result) -> tuple[int, int, int]:
+    return file.st_ino, file.st_size, file.st_mtime_ns
+
+
+def warn(what: object) -> None:
+    """One line on stderr, for the operator."""
     print("reflow:", " ".join(str(what).split()), file=sys.stderr, flush=True)
