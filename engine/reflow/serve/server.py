@@ -7,7 +7,7 @@ import resource
 import signal
 import socket
 from asyncio import TimerHandle
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -32,7 +32,7 @@ ANY_HOST: Final = "*"
 _MOST_HEADER_BYTES: Final = 64 << 10
 """Bytes of a request before its body at most; the longest URL that is answered has 10,000."""
 _REQUEST_SECONDS: Final = 10.0
-"""In which a whole request must be there, from the connection or the answer before it on."""
+"""In which a whole request must be there, from the connection or its first byte on."""
 _IDLE_SECONDS: Final = 5
 """For which a connection is kept after an answer without a sign of a next request."""
 _STALLED_SECONDS: Final = 30.0
@@ -50,10 +50,7 @@ _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[
 
 
 class _Waiting:
-    """Connections without a whole request, the one that has waited for longest first; of one server.
-
-    One timer for all of them: nearly every connection leaves at once, and most come back with each request.
-    """
+    """Connections of a server with the beginning of a request or none, the one that has waited for longest first."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -65,7 +62,6 @@ class _Waiting:
 
     def add(self, connection: "_Protocol") -> None:
         """Let a connection wait from now on; if too many do, the first one is hung up on."""
-        self._until.pop(connection, None)
         self._until[connection] = connection.loop.time() + _REQUEST_SECONDS
         if len(self._until) > self._most:
             self._end(next(iter(self._until)))
@@ -93,8 +89,8 @@ class _Waiting:
 class _Protocol(HttpToolsProtocol):
     """Hangs up on those who keep a connection without use: requests that do not end, answers that nobody takes.
 
-    Uvicorn has a time limit between requests only. Few connections may wait for the rest of a request, or for a next
-    one; the first of them makes room for a new one, so those who send half a request keep nobody out.
+    Uvicorn has a time limit between requests only. Few connections may wait for the rest of a request; the first of
+    them makes room for a new one, so those who send half a request keep nobody out.
     """
 
     waiting: ClassVar[_Waiting] = _Waiting(_MOST_CONNECTIONS // 2)
@@ -116,18 +112,15 @@ class _Protocol(HttpToolsProtocol):
         self._received += len(data)
         if self._received > _MOST_HEADER_BYTES:
             self.transport.close()
-        else:
-            super().data_received(data)
+            return
+        super().data_received(data)
+        if self._received and self not in self.waiting:
+            self.waiting.add(self)
 
     def on_message_complete(self) -> None:
         self._received = 0
         self.waiting.discard(self)
         super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.cycle.response_complete:  # the one of the request that came last
-            self.waiting.add(self)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -136,13 +129,12 @@ class _Protocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._set_alarm(None)
-        if self.cycle.response_complete and self not in self.waiting:
-            self.waiting.add(self)
 
     def hang_up(self) -> None:
-        """End the connection; but an answer that is still being taken goes on for as long as some of it is taken."""
+        """End the connection; not while an answer is being made, nor while some of one is taken."""
         unsent = self.transport.get_write_buffer_size()
-        if unsent and unsent != self._unsent:
+        is_making = not unsent and self.cycle is not None and not self.cycle.response_complete
+        if is_making or (unsent and unsent != self._unsent):
             self._unsent = unsent
             self._set_alarm(_STALLED_SECONDS)
         else:
@@ -214,6 +206,7 @@ def serve(
 
 
 _SETTINGS: Final[dict[str, Any]] = {
+    "interface": "asgi3",
     "ws": "none",
     "lifespan": "off",
     "access_log": False,  # it would have api_key in it
@@ -226,7 +219,7 @@ _SETTINGS: Final[dict[str, Any]] = {
 
 
 def _most_connections() -> int:
-    """How many connections there may be at the same time, half of them waiting: as many as open files allow."""
+    """How many connections there may be at the same time, half of them waiting; fewer if files are few."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     files, most = (_MOST_FILES if limit == resource.RLIM_INFINITY else limit for limit in limits)
     wanted = min(_MOST_FILES, most)
@@ -263,10 +256,10 @@ def _only_for(names: Collection[str], app: ASGIApp) -> ASGIApp:
     )
     refused = refusal(Problem(403, "forbidden", message))
 
-    async def only_for(scope: Scope, receive: Receive, send: Send) -> None:
+    def only_for(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         called = [value for name, value in scope["headers"] if name == b"host"]
         is_known = len(called) == 1 and _name_in(called[0]) in names
-        await (app if is_known else refused)(scope, receive, send)
+        return (app if is_known else refused)(scope, receive, send)
 
     return only_for
 
