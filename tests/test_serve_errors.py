@@ -198,6 +198,31 @@ def test_the_key_is_asked_for_where_figures_are(tmp_path: Path) -> None:
         assert "api_key=" in server.raw(f"{SERIES}?{GOOD}&page_size=1&api_key={good}").json()["next_page_url"]
 
 
+def test_the_key_is_in_no_log_no_error_and_no_title(tmp_path: Path) -> None:
+    """Whatever is sent with it: bad parameters, broken requests, a recomputation that cannot be read."""
+    folder = results(tmp_path, known_values())
+    forms = (KEY, quote(KEY, safe=""), json.dumps(KEY)[1:-1])
+    with serving(folder, "--api-key-env", "MY_KEY", MY_KEY=KEY) as server:
+        given = f"api_key={forms[1]}"
+        targets = [
+            *(f"{SERIES}?{more}{given}" for more in ("", f"{GOOD}&metrics=x&", f"{GOOD}&page_size=0&")),
+            *(f"{SERIES}?{GOOD}&{given}&{given}", f"{SERIES}?{GOOD}&{given}x", f"/none?{given}"),
+            *(f"/methodology/none?{given}", f"/explain?{given}", f"{SERIES}?{GOOD}&{given}&{'x' * 10_000}"),
+        ]
+        replies = [server.raw(target) for target in targets]
+        replies += [server.raw(targets[0], "POST"), server.raw(targets[0], Host="evil.example")]
+        (folder / "metrics.parquet").write_bytes(b"PAR1 and nothing else")
+        replies.append(server.raw(f"{SERIES}?{GOOD}&{given}"))
+        for broken in (f"GET {targets[0]} HTTP/9\r\n\r\n", f"GET {targets[0]}\r\n\r\n", f"{given}\r\n\r\n"):
+            hangs_up(server, broken.encode())
+        title = Path(f"/proc/{server.process.pid}/cmdline").read_bytes().decode()
+        replies.append(server.raw("/openapi.json"))
+    assert [reply.status for reply in replies if reply.status in (200, 500)] == [200]
+    said = "".join([*(reply.text() for reply in replies), title, *server.complaints])
+    assert "still serving the one before" in said
+    assert [form for form in forms if form in said] == []
+
+
 def test_what_keeps_a_server_from_starting_is_told(tmp_path: Path) -> None:
     folder = results(tmp_path / "good", known_values())
     with socket.create_server(("127.0.0.1", 0)) as taken:

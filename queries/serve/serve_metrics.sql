@@ -5,12 +5,10 @@
 --   metric     VARCHAR
 --   first_day  DATE     first UTC day with a value, null if it has none at all
 --   last_day   DATE     last UTC day with a value, null likewise
---   days       BIGINT   rows of the metric, empty ones included
 SELECT
     metric,
     min(CASE WHEN value IS NOT NULL THEN time END) AS first_day,
-    max(CASE WHEN value IS NOT NULL THEN time END) AS last_day,
-    count(*) AS days
+    max(CASE WHEN value IS NOT NULL THEN time END) AS last_day
 FROM metric_value
 GROUP BY metric
 ORDER BY metric

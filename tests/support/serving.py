@@ -4,9 +4,11 @@ import gzip
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import cache
@@ -19,6 +21,7 @@ from reflow.flows.catalog import catalog
 from reflow.flows.methodology import PRESETS
 from reflow.flows.recompute import Recomputation, recompute
 from reflow.results.write import write
+from reflow.serve.server import serve
 from support.economy import coinbase, labels_of, ledger_of, on_day, settled
 from support.surroundings import ROOT
 
@@ -49,6 +52,8 @@ class Server(NamedTuple):
     """Ends with a slash."""
     names: list[str]
     process: "subprocess.Popen[str]"
+    complaints: list[str]
+    """What it wrote to stderr, once it has ended."""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -80,6 +85,33 @@ class Server(NamedTuple):
         reply = self.get(SERIES, assets="btc", metrics=metrics, **parameters)
         assert reply.status == 200, reply.text()
         return reply.json()
+
+
+def serving_here(
+    folder: Path, ask: Callable[[tuple[str, int]], None], started: Callable[[], object] = lambda: None
+) -> None:
+    """Run the server in this thread, for as long as a client in another one asks it at its address.
+
+    `started` is called before the first request; what the client raises is raised here.
+    """
+    faults: list[BaseException] = []
+
+    def run(address: tuple[str, int]) -> None:
+        try:
+            ask(address)
+        except BaseException as fault:
+            faults.append(fault)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def begin(url: str, _: list[str]) -> None:
+        parts = urlsplit(url)
+        started()
+        threading.Thread(target=run, args=((parts.hostname, parts.port),)).start()
+
+    serve(folder, port=0, started=begin)
+    if faults:
+        raise faults[0]
 
 
 def days_of(answer: Any) -> list[str]:
@@ -138,9 +170,14 @@ def known_values(factor: int = 1) -> dict[str, Sequence[int | None]]:
 
 
 @contextmanager
-def serving(folder: Path, *options: object, **environment: str) -> Iterator[Server]:
-    """Run `reflow serve` on a free port until the end of the block; it must then end by itself, without a complaint."""
+def serving(folder: Path, *options: object, files: int | None = None, **environment: str) -> Iterator[Server]:
+    """Run `reflow serve` on a free port until the end of the block; it must then end by itself, without a traceback.
+
+    With `files` it may have so many files and connections open, and no more.
+    """
     command = [sys.executable, "-m", "reflow.cli", "serve", folder, "--port", 0, "--json", *options]
+    if files is not None:
+        command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command]
     with subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.PIPE,
@@ -154,8 +191,10 @@ def serving(folder: Path, *options: object, **environment: str) -> Iterator[Serv
         try:
             assert line, process.stderr and process.stderr.read()
             told = json.loads(line)
-            yield Server(told["url"], told["methodologies"], process)
+            server = Server(told["url"], told["methodologies"], process, [])
+            yield server
         finally:
             process.terminate()
             _, complaints = process.communicate(timeout=30)
+        server.complaints.append(complaints)
         assert (process.returncode, "Traceback" in complaints) == (0, False), complaints

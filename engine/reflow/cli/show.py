@@ -170,6 +170,14 @@ _Key = Annotated[
         metavar="NAME", help="The environment variable with the key that requests must give as api_key."
     ),
 ]
+_ALL_ADDRESSES: Final = ("0.0.0.0", "::")  # compared with, not listened on
+_Names = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Answer requests to this name too, beside localhost and HOST; repeatable. Others get 403; `*` is any.",
+    ),
+]
 _VendorBeside = Annotated[
     Path | None,
     typer.Option(
@@ -185,10 +193,14 @@ def serve(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="What recompute wrote, or a folder of several such folders.")
     ],
-    host: Annotated[str, typer.Option(metavar="HOST", help="The address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str,
+        typer.Option(metavar="HOST", help="The address to listen on; 0.0.0.0 is all, see --allow-host."),
+    ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, metavar="PORT", help="The port; 0 takes a free one.")
     ] = 8080,
+    allow_host: _Names = None,
     api_key_env: _Key = None,
     ledger: _ExplainFrom = None,
     labels: options.LabelsOfResults = None,
@@ -199,9 +211,7 @@ def serve(
 ) -> None:
     """Serve results in the format of the vendor's API, with a page to browse them, until Ctrl-C."""
     options.check_ledger_and_labels(ledger, labels)
-    key = os.environ.get(api_key_env) if api_key_env is not None else None
-    if api_key_env is not None and not key:
-        raise typer.BadParameter(f"--api-key-env: no {api_key_env} in the environment, or it is empty")
+    key = None if api_key_env is None else _key_from(api_key_env)
     from reflow.errors import ServeError
 
     try:
@@ -213,15 +223,34 @@ def serve(
         raise ServeError(
             f"{error.name} is not installed; install it with: pip install 'reflow[serve]'"
         ) from None
+    hosts = _host_names(allow_host or [])
 
     def started(url: str, names: list[str]) -> None:
         if as_json:
             console.print_json({"url": url, "methodologies": names})
-        else:
-            say(f"serving {', '.join(names)} at {url} (Ctrl-C to stop)")
+            return
+        unnamed = host in _ALL_ADDRESSES and not hosts
+        hint = "; by other names than localhost only with --allow-host NAME" if unnamed else ""
+        say(f"serving {', '.join(names)} at {url} (Ctrl-C to stop){hint}")
 
     sources = Sources(ledger, tuple(labels), prices, prefer_later) if ledger and labels else None
-    run(folder, host=host, port=port, key=key, sources=sources, vendor=vendor, started=started)
+    run(folder, host, port, names=hosts, key=key, sources=sources, vendor=vendor, started=started)
+
+
+def _key_from(variable: str) -> str:
+    key = os.environ.get(variable)
+    if not key:
+        raise typer.BadParameter(f"--api-key-env: no {variable} in the environment, or it is empty")
+    return key
+
+
+def _host_names(names: list[str]) -> set[str]:
+    from reflow.serve.server import ANY_HOST, host_name
+
+    try:
+        return {name if name == ANY_HOST else host_name(name) for name in names}
+    except ValueError as error:
+        raise typer.BadParameter(f"--allow-host: {error}") from None
 
 
 def report(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reflow.errors import ResultsError
@@ -24,6 +25,8 @@ RUN: Final = "run.json"
 T = TypeVar("T")
 _PATIENCE: Final = 1.0
 """Seconds to wait while another process may be putting a new run in place."""
+SERVED_FILES: Final = ("metrics.parquet", "run.json")
+"""What a server reads of a folder that recompute wrote."""
 
 
 class Results(NamedTuple):
@@ -172,22 +175,15 @@ def _expected(base: Path) -> str:
     return "expected a folder that `reflow recompute --out` wrote"
 
 
-def has_results(folder: Path) -> bool:
-    """Whether the folder has the results that a server reads."""
-    return all(file.is_file() for file in served_files(folder))
-
-
-def served_files(folder: Path) -> tuple[Path, Path]:
-    """metrics.parquet and run.json of a folder."""
-    return folder / "metrics.parquet", folder / "run.json"
-
-
 def misfit(run: dict[str, Any], parquet: Path) -> str:
     """The first digest in which run.json and metrics.parquet differ; empty if they belong together.
 
-    For a run.json that has no digests of files.
+    For a run.json that has no digests of files. Raises ResultsError for a file that is none of Parquet.
     """
-    written = pq.read_schema(parquet).metadata or {}
+    try:
+        written = pq.read_schema(parquet).metadata or {}
+    except pa.ArrowException as error:
+        raise ResultsError(f"{parquet}: not what recompute writes: {' '.join(str(error).split())}") from None
     digests: dict[str, str] = run.get("digests", {})
     differ = [name for name, digest in digests.items() if written.get(name.encode(), b"").decode() != digest]
     return f"digest of {differ[0]}" if differ else ""

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from reflow.flows.catalog import ASSET, Metric, catalog
 from reflow.flows.methodology import PURPOSES
-from reflow.serve import parameters
+from reflow.serve import endpoint
 from reflow.serve.answer import Answer, of_json
 from reflow.serve.endpoint import (
     API_KEY,
@@ -18,8 +18,7 @@ from reflow.serve.endpoint import (
     of_items,
 )
 from reflow.serve.endpoint import paging_from as from_
-from reflow.serve.library import VENDOR
-from reflow.serve.snapshot import Snapshot
+from reflow.serve.library import VENDOR, Snapshot
 from reflow.serve.timeseries import stamp
 
 _FAMILIES: Final = {
@@ -149,12 +148,12 @@ def _recomputation(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-_ASSETS = parameters.ids("assets", f"`{ASSET}`, or `*`.")
-_METRICS = parameters.ids("metrics", "Metric ids, perhaps with `*` at the end; all if left out.")
-_REVIEWABLE = parameters.boolean(
+_ASSETS = endpoint.ids("assets", f"`{ASSET}`, or `*`.")
+_METRICS = endpoint.ids("metrics", "Metric ids, perhaps with `*` at the end; all if left out.")
+_REVIEWABLE = endpoint.boolean(
     "reviewable", None, "true gives an empty list: recomputed metrics are not reviewed."
 )
-_FORMAT = parameters.choice("format", ("json", "json_stream"), "json", "json_stream is one object a line.")
+_FORMAT = endpoint.choice("format", ("json", "json_stream"), "json", "json_stream is one object a line.")
 _ALONE: Final = (METHODOLOGY, API_KEY, PRETTY)
 _PAGED = (*PAGING, from_("start"), _FORMAT, *COMMON)
 
@@ -178,7 +177,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "/v4/reference-data/assets",
-        (_ASSETS, parameters.choice("include", ("talos",), None, "Accepted, without effect."), *_PAGED),
+        (_ASSETS, endpoint.choice("include", ("talos",), None, "Accepted, without effect."), *_PAGED),
         _assets,
         "The asset",
         "Asset",

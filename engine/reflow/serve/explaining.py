@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reflow.errors import LedgerError, MetricError, ReflowError
 from reflow.flows.methodology import Methodology
-from reflow.serve import parameters
-from reflow.serve.answer import Answer, Problem, bad_parameter, not_supported, of_json
+from reflow.serve import endpoint
+from reflow.serve.answer import Answer, Problem, bad_parameter, not_supported, of_json, unavailable
 from reflow.serve.endpoint import COMMON, Call, Endpoint
 
 if TYPE_CHECKING:  # what reads a ledger takes a second to load; most servers need none
@@ -59,9 +59,9 @@ class Explainer:
         except MetricError as error:
             raise bad_parameter("metric", str(error)) from None
         except LedgerError as error:
-            raise Problem(503, "service_unavailable", f"The ledger cannot be read now: {error}") from None
+            raise unavailable(f"The ledger cannot be read now: {error}") from None
         except ReflowError as error:
-            raise Problem(503, "service_unavailable", str(error)) from None
+            raise unavailable(str(error)) from None
         return of_json(told, pretty=call.values["pretty"])
 
     def _explain(self, sources: Sources, call: Call, metric: str, day: date) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Explainer:
         from reflow.ledger.ledger import Ledger
 
         assert call.snapshot.run is not None
-        chosen = {k: v for k, v in call.snapshot.run["methodology"].items() if k != "name"}
+        methodology = _methodology(call.snapshot.run)
         with Ledger.open(sources.ledger, read_only=True) as ledger:
             found = explain(
                 ledger,
@@ -77,7 +77,7 @@ class Explainer:
                 metric,
                 day,
                 prices=self._read_prices(sources),
-                methodology=Methodology(**chosen),
+                methodology=methodology,
                 limit=call.values["limit"],
             )
         told = found.facts() | {"methodology": call.snapshot.name, "published": _published(call, metric, day)}
@@ -107,6 +107,16 @@ class Explainer:
         return Endpoint("/explain", _PARAMETERS, self.respond, said, "Explanation", is_kept=False)
 
 
+def _methodology(run: dict[str, Any]) -> Methodology:
+    """The methodology of a run.json. Raises Problem (503) for parameters of another version of reflow."""
+    try:
+        return Methodology(**{key: value for key, value in run["methodology"].items() if key != "name"})
+    except TypeError:
+        raise unavailable(
+            "run.json has another methodology's parameters: recompute with this version."
+        ) from None
+
+
 def _day(call: Call) -> date:
     day: date = call.values["time"].second.date()
     run = call.snapshot.run or {}
@@ -124,8 +134,8 @@ def _published(call: Call, metric: str, day: date) -> str | None:
 _DIFFERS: Final = "the published value differs: ledger, labels or prices are not those of the recomputation"
 
 _PARAMETERS: Final = (
-    parameters.text("metric", "The id of a metric.", required=True),
-    parameters.moment("time", "The UTC day.")._replace(required=True),
-    parameters.number("limit", 50, 1, 1000, "Only the largest transactions; the sum always covers all."),
+    endpoint.text("metric", "The id of a metric.", required=True),
+    endpoint.moment("time", "The UTC day.")._replace(required=True),
+    endpoint.number("limit", 50, 1, 1000, "Only the largest transactions; the sum always covers all."),
     *COMMON,
 )

@@ -1,27 +1,38 @@
-"""The recomputations of a folder as they are now, and for a while as they were."""
+"""The recomputations of a folder as they are now, and for a while as they were.
 
+A snapshot is one of them: its file stays readable after a newer one has replaced it.
+"""
+
+import hashlib
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import weakref
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from collections.abc import Collection, Iterator
+from datetime import date
 from itertools import count
 from pathlib import Path
-from threading import RLock
-from typing import Final, NamedTuple
+from threading import Lock, RLock
+from typing import Any, Final, NamedTuple
 
 from reflow.errors import ReflowError, ResultsError
 from reflow.files import DIGESTS, settle
+from reflow.flows.catalog import BLOCK_COUNT
 from reflow.flows.methodology import REFERENCE
-from reflow.results.read import has_results, misfit, read_run, served_files
+from reflow.results.read import SERVED_FILES, misfit, read_run
 from reflow.results.write import write_series
-from reflow.serve.answer import not_supported
-from reflow.serve.snapshot import Snapshot
-from reflow.store.duckdb import DatabaseError
+from reflow.serve.answer import not_supported, unavailable
+from reflow.store.duckdb import DatabaseError, ParquetStore
+from reflow.store.relations import METRIC_VALUE
 from reflow.vendor.files import read_vendor
 
 VENDOR: Final = "vendor"
 """The name under which the vendor's own series are served."""
+_DEFAULT: Final = REFERENCE.name()
+"""The one that a request reads if it names none."""
 KEPT_SECONDS: Final = 600
 """How long a replaced recomputation can still be read, for those who are in the middle of its pages."""
 KEPT: Final = 4
@@ -30,9 +41,112 @@ _LISTED_SECONDS: Final = 0.25
 """How old the list of what there is may be for an answer from memory; what is read from files lists anew."""
 _PATIENCE: Final = 1.0
 """Seconds in which metrics.parquet and run.json must come to fit, once one of them was replaced."""
+_ABSENCE: Final = 2.0
+"""Seconds for which a recomputation may be missing while a writer swaps its folder; meanwhile it is served on."""
+_MEMORY: Final = "512MB"
+"""What the database of one snapshot may take; it has no more to hold than the rows of a few answers."""
+_SETS: Final = 32
+"""Sets of metrics whose days are remembered, each a date for each day of the ledger at most."""
 
 State = tuple[tuple[int, int, int], ...]
 """Inode, size and time of change of files: it differs once one of them was replaced."""
+
+
+class Span(NamedTuple):
+    """First and last day on which a metric has a value."""
+
+    first: date
+    last: date
+
+
+class Snapshot:
+    """Reads one Parquet file through SQL.
+
+    The file is kept open for as long as the snapshot is referred to, so that whoever holds one reads the same figures
+    until it lets go, whatever is renamed over the file meanwhile.
+    """
+
+    def __init__(self, name: str, file: Path, run: dict[str, Any] | None, link: Path) -> None:
+        """Open `file` by way of `link`, a path that does not exist yet and that no snapshot had before.
+
+        Raises OSError or DatabaseError if the file cannot be read.
+        """
+        self.name = name
+        """Of the methodology."""
+        self.run = run
+        """run.json; None for a vendor's series."""
+        handle = self._handle = os.open(file, os.O_RDONLY)
+        weakref.finalize(self, _release, handle, link)
+        self._state = _state_of(os.fstat(handle))
+        # The file behind a descriptor can be opened again after it has lost its name; the link gives each a name of
+        # its own, because the database remembers files by name.
+        link.symlink_to(f"/proc/{os.getpid()}/fd/{handle}")
+        with open(handle, "rb", closefd=False) as stream:
+            self.digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            """SHA-256 (hex) of the file."""
+            self.id = self.digest[:16]
+            """What the figures are: equal files have equal ids."""
+        # One thread a query: answers are small, and several are made at the same time.
+        self._store = ParquetStore(METRIC_VALUE, link, _MEMORY)
+        found = self._store.rows("serve_metrics")
+        self.spans: dict[str, Span | None] = {
+            row["metric"]: Span(row["first_day"], row["last_day"]) if row["first_day"] else None
+            for row in found
+        }
+        """Metric id to when it has values, in name order; None for one that never has."""
+        self._days: OrderedDict[tuple[str, ...], list[date]] = OrderedDict()
+        self._lock = Lock()
+
+    def is_intact(self) -> bool:
+        """Whether the file still is what it was: what was read since it was opened is of one recomputation."""
+        return _state_of(os.fstat(self._handle)) == self._state
+
+    def supported(self, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the metrics that have a value on some day, in name order."""
+        return tuple(sorted(metric for metric in metrics if self.spans[metric]))
+
+    def days(self, metrics: tuple[str, ...]) -> list[date]:
+        """The days on which at least one of the metrics has a value, ascending."""
+        with self._lock:
+            if metrics in self._days:
+                self._days.move_to_end(metrics)
+                return self._days[metrics]
+        with self._store.own() as store:
+            found = [row["time"] for row in store.rows("serve_days", metrics=list(metrics))]
+        with self._lock:
+            self._days[metrics] = found
+            while len(self._days) > _SETS:
+                self._days.popitem(last=False)
+        return found
+
+    def fields(
+        self, form: str, metrics: tuple[str, ...], first: date, last: date, empty: str
+    ) -> list[tuple[date, str]]:
+        """Each day's values as text in one of the forms `json` and `csv` (queries serve_json, serve_csv)."""
+        asked = {"metrics": list(metrics), "first_day": first, "last_day": last, "empty": empty}
+        with self._store.own() as store:
+            return [(row["time"], row["fields"]) for row in store.rows(f"serve_{form}", **asked)]
+
+    def days_of_heights(
+        self, start: int | None, end: int | None, *, start_inclusive: bool, end_inclusive: bool
+    ) -> tuple[date, date] | None:
+        """The first and the last day that stand between two heights; None if none does.
+
+        A day stands at the height of its first block. Raises KeyError without BlkCnt, from which heights are counted.
+        """
+        if self.spans.get(BLOCK_COUNT) is None:
+            raise KeyError(BLOCK_COUNT)
+        with self._store.own() as store:
+            found = store.rows("serve_heights")
+        days, heights = ([row[name] for row in found] for name in ("time", "first_height"))
+        low = 0 if start is None else (bisect_left if start_inclusive else bisect_right)(heights, start)
+        high = len(days) if end is None else (bisect_right if end_inclusive else bisect_left)(heights, end)
+        return (days[low], days[high - 1]) if low < high else None
+
+
+def _release(handle: int, link: Path) -> None:
+    link.unlink(missing_ok=True)
+    os.close(handle)
 
 
 class Shelf(NamedTuple):
@@ -55,6 +169,7 @@ class Library:
         self._own = tempfile.TemporaryDirectory(prefix="reflow-serve-")
         self._numbers = count()
         self._shelves: dict[Path, Shelf] = {}
+        self._missing: dict[Path, float] = {}
         self._replaced: list[tuple[float, Snapshot]] = []
         self._lock = RLock()
         self._listed = dict[str, Shelf]()
@@ -85,18 +200,23 @@ class Library:
         A recomputation that cannot be opened is left out, or raises ReflowError if `strict`.
         """
         found = {shelf.snapshot.name: shelf for shelf in self._current(strict=strict)}
-        order = sorted(found, key=lambda name: (name == VENDOR, name != REFERENCE.name(), name))
+        order = sorted(found, key=lambda name: (name == VENDOR, name != _DEFAULT, name))
         self._listed = {name: found[name] for name in order}
         return {name: found[name].snapshot for name in order}
 
     def get(self, name: str | None) -> Snapshot:
-        """The recomputation of that name, or the default one, as it is now. Raises Problem (400) if there is none."""
-        found = self.all()
-        if name is None and found:
-            return next(iter(found.values()))
-        if name is None or name not in found:
-            raise not_supported("methodology", name or REFERENCE.name())
-        return found[name]
+        """The recomputation of that name, or the default one, as it is now.
+
+        Raises Problem: 400 if there is none of that name, 503 while there is none at all.
+        """
+        current = self.all()
+        if not current:
+            raise unavailable("There are no results now; they may be about to be replaced.")
+        if name is None:
+            return next(iter(current.values()))
+        if name not in current:
+            raise not_supported("methodology", name)
+        return current[name]
 
     def of_id(self, name: str, id_: str) -> Snapshot | None:
         """The recomputation of that name with that id, which may have been replaced since; None if it is gone."""
@@ -125,23 +245,32 @@ class Library:
         sources = self._sources()
         self._found = frozenset(sources)
         with self._lock:
-            for gone in self._shelves.keys() - sources.keys():
-                self._retire(self._shelves.pop(gone).snapshot)
+            absent = self._absent(sources)
+        yield from absent
         for source, name in sources.items():
             try:
                 yield self._shelf(source, name)
             except ReflowError as error:
                 if strict:
                     raise
-                _warn(error)
+                warn(error)
+
+    def _absent(self, sources: Collection[Path]) -> list[Shelf]:
+        """What is missing among the sources, but not for long; lets go of what is missing for longer."""
+        missing, now = self._shelves.keys() - sources, time.monotonic()
+        self._missing = {source: self._missing.get(source, now) for source in missing}
+        for source in [source for source, since in self._missing.items() if now - since > _ABSENCE]:
+            self._retire(self._shelves.pop(source).snapshot)
+            missing.discard(source)
+        return [self._shelves[source] for source in missing]
 
     def _sources(self) -> dict[Path, str]:
         """What there is to be opened, with its name; empty for a single recomputation, which run.json names."""
-        if has_results(self._folder):
+        if _has_results(self._folder):
             found = {self._folder: ""}
         else:
-            inside = sorted(path.parent for path in self._folder.glob("*/run.json"))
-            found = {path: path.name for path in inside if has_results(path)}
+            inside = sorted(path.parent for path in _run_files(self._folder))
+            found = {path: path.name for path in inside if _has_results(path)}
         return found | ({self._vendor: VENDOR} if self._vendor else {})
 
     def _shelf(self, source: Path, name: str) -> Shelf:
@@ -149,7 +278,7 @@ class Library:
         if held and _state(held.files) == held.state:
             return held
         with self._lock:
-            files = _files(source)
+            files = (str(source),) if source == self._vendor else _files(source)
             held, state = self._shelves.get(source), _state(files)
             if held and state == held.state:
                 return held
@@ -158,7 +287,7 @@ class Library:
             except ReflowError as error:
                 if held is None:
                     raise
-                _warn(f"{error}; still serving the one before")
+                warn(f"{error}; still serving the one before")
                 opened = held.snapshot
             if held and opened is not held.snapshot:
                 self._retire(held.snapshot)
@@ -198,6 +327,8 @@ def _open_fitting(folder: Path, name: str, link: Path) -> Snapshot:
             difference = "" if run[DIGESTS].get("metrics.parquet") == snapshot.digest else DIGESTS
         else:
             difference = misfit(run, link)
+        if not difference and not snapshot.is_intact():
+            difference = "metrics.parquet is being written"
         if not difference and run.get("metrics") != len(snapshot.spans):
             difference = "number of metrics"
         if not difference:
@@ -212,17 +343,36 @@ def _open_fitting(folder: Path, name: str, link: Path) -> Snapshot:
         time.sleep(0.02)
 
 
-def _files(source: Path) -> tuple[str, ...]:
-    files = (source,) if source.is_file() else served_files(source)
-    return tuple(map(str, files))
+def _has_results(folder: Path) -> bool:
+    try:
+        return all((folder / name).is_file() for name in SERVED_FILES)
+    except OSError:
+        return False
+
+
+def _run_files(folder: Path) -> list[Path]:
+    """Every run.json in a folder of the folder; none when folders go while it is looked through."""
+    try:
+        return list(folder.glob("*/run.json"))
+    except OSError:
+        return []
+
+
+def _files(folder: Path) -> tuple[str, ...]:
+    return tuple(str(folder / name) for name in SERVED_FILES)
 
 
 def _state(files: tuple[str, ...]) -> State:
     try:
-        return tuple((found.st_ino, found.st_size, found.st_mtime_ns) for found in map(os.stat, files))
+        return tuple(map(_state_of, map(os.stat, files)))
     except OSError:
         return ()
 
 
-def _warn(what: object) -> None:
+def _state_of(file: os.stat_result) -> tuple[int, int, int]:
+    return file.st_ino, file.st_size, file.st_mtime_ns
+
+
+def warn(what: object) -> None:
+    """One line on stderr, for the operator."""
     print("reflow:", " ".join(str(what).split()), file=sys.stderr, flush=True)

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import reflow
-from reflow.serve.endpoint import Endpoint
-from reflow.serve.parameters import Parameter
+from reflow.serve.endpoint import Endpoint, Parameter
 
 _TEXT: Final = {"type": "string"}
 _TIME: Final = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT00:00:00\.000000000Z$"}
@@ -78,11 +77,13 @@ _ERROR: Final = _object({"error": _object({"type": _TEXT, "message": _TEXT})})
 _PROBLEMS: Final = {
     "400": "A parameter is unknown, missing or wrong.",
     "401": "The operator's key is missing or wrong.",
+    "403": "The request calls the server by a name that is not its own.",
     "414": "Path and query are longer than 10,000 letters.",
+    "503": "The results cannot be read at this moment; ask again.",
 }
 _EXPLAINING: Final = {
     "501": "The server was started without a ledger and labels.",
-    "503": "The ledger is being written to, or too many cells are being explained.",
+    "503": "Ledger or results cannot be read at this moment, or too many cells are being explained.",
 }
 
 

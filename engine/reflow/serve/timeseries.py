@@ -1,15 +1,31 @@
-"""Series of metrics: GET /v4/timeseries/asset-metrics."""
+"""Series of metrics: GET /v4/timeseries/asset-metrics.
+
+A day's row stands at its midnight, UTC. A bound on time is read in a time zone of the caller's choice, which wins
+over a `Z` at its end.
+"""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from reflow.flows.catalog import ASSET, BLOCK_COUNT
-from reflow.serve import parameters
-from reflow.serve.answer import CSV, JSON, NDJSON, Answer, Problem, bad_parameter, page_of_rows
-from reflow.serve.endpoint import COMMON, PAGING, Call, Endpoint, expand, paging_from
-from reflow.serve.paging import NAME, Token, cut, first_day, last_day, write_token
+from reflow.serve import endpoint
+from reflow.serve.answer import (
+    CSV,
+    JSON,
+    NDJSON,
+    TOKEN_NAME,
+    Answer,
+    Problem,
+    Token,
+    bad_parameter,
+    cut,
+    page_of_rows,
+    write_token,
+)
+from reflow.serve.endpoint import COMMON, PAGING, Call, Endpoint, Moment, expand, paging_from
 
 CELLS: Final = 200_000
 """Values that are fetched at a time, about 10 MB as text, however long an answer is."""
@@ -63,9 +79,37 @@ def _within_bounds(call: Call, days: list[date]) -> list[date]:
     if any(values[name] is not None for name in _HEIGHTS):
         return _between_heights(call, days, inclusive)
     start, end = (values[name] for name in _TIMES)
-    low = 0 if start is None else bisect_left(days, first_day(start, zone, inclusive=inclusive["start"]))
-    high = len(days) if end is None else bisect_right(days, last_day(end, zone, inclusive=inclusive["end"]))
+    low = 0 if start is None else bisect_left(days, _first_day(start, zone, inclusive=inclusive["start"]))
+    high = len(days) if end is None else bisect_right(days, _last_day(end, zone, inclusive=inclusive["end"]))
     return days[low : max(low, high)]
+
+
+def _first_day(moment: Moment, zone: ZoneInfo, *, inclusive: bool) -> date:
+    """The first day whose midnight, UTC, is not before a start bound."""
+    day, exact = _utc(moment, zone)
+    return day if exact and inclusive else _shift(day, 1)
+
+
+def _last_day(moment: Moment, zone: ZoneInfo, *, inclusive: bool) -> date:
+    """The last day whose midnight, UTC, is not after an end bound."""
+    day, exact = _utc(moment, zone)
+    return _shift(day, -1) if exact and not inclusive else day
+
+
+def _utc(moment: Moment, zone: ZoneInfo) -> tuple[date, bool]:
+    """The UTC day of a moment, and whether the moment is that day's very midnight."""
+    try:
+        second = moment.second.replace(tzinfo=zone).astimezone(UTC)
+    except OverflowError:  # the first or last hours that a calendar has
+        second = moment.second.replace(tzinfo=UTC)
+    return second.date(), second.timetz().replace(tzinfo=None) == datetime.min.time() and not moment.beyond
+
+
+def _shift(day: date, days: int) -> date:
+    try:
+        return day + timedelta(days)
+    except OverflowError:
+        return day
 
 
 def _between_heights(call: Call, days: list[date], inclusive: dict[str, bool]) -> list[date]:
@@ -92,7 +136,7 @@ def _place(call: Call) -> date | None:
     try:
         return None if call.after is None else date.fromisoformat(call.after)
     except ValueError:
-        raise bad_parameter(NAME, "The token is from another endpoint.") from None
+        raise bad_parameter(TOKEN_NAME, "The token is from another endpoint.") from None
 
 
 def _rows(
@@ -120,52 +164,48 @@ def _csv_lines(call: Call, metrics: tuple[str, ...], days: Sequence[date]) -> It
         yield f"{ASSET},{stamp(day)},{fields}\n".encode()
 
 
-def _bounds() -> Iterator[parameters.Parameter]:
+def _bounds() -> Iterator[endpoint.Parameter]:
     for side, word in (("start", "from"), ("end", "to")):
-        yield parameters.moment(f"{side}_time", f"Days {word} this time.")
-        yield parameters.number(
+        yield endpoint.moment(f"{side}_time", f"Days {word} this time.")
+        yield endpoint.number(
             f"{side}_height",
             None,
             0,
             _HIGHEST,
             f"Days {word} this height, a day standing at its first block; excludes bounds on time.",
         )
-        yield parameters.text(f"{side}_hash", "Not supported with daily frequency.")
-        yield parameters.boolean(f"{side}_inclusive", True, "Whether the bound itself is included.")
+        yield endpoint.text(f"{side}_hash", "Not supported with daily frequency.")
+        yield endpoint.boolean(f"{side}_inclusive", True, "Whether the bound itself is included.")
 
 
 def _ignored(*names: str) -> Iterator[Any]:
     for name in names:
-        yield parameters.boolean(name, False, "Accepted, without effect.")
+        yield endpoint.boolean(name, False, "Accepted, without effect.")
 
 
 ENDPOINT: Final = Endpoint(
     "/v4/timeseries/asset-metrics",
     (
-        parameters.ids("assets", f"`{ASSET}`, or `*`.", required=True),
-        parameters.ids(
+        endpoint.ids("assets", f"`{ASSET}`, or `*`.", required=True),
+        endpoint.ids(
             "metrics", "Metric ids; one with `*` at its end names every id that begins so.", required=True
         ),
-        parameters.choice("frequency", ("1d",), "1d", "Days."),
+        endpoint.choice("frequency", ("1d",), "1d", "Days."),
         *_bounds(),
-        parameters.zone("timezone", "The time zone in which bounds are read; answers are in UTC."),
-        parameters.number("min_confirmations", None, 0, 99, "Accepted, without effect on days."),
+        endpoint.zone("timezone", "The time zone in which bounds are read; answers are in UTC."),
+        endpoint.number("min_confirmations", None, 0, 99, "Accepted, without effect on days."),
         *PAGING,
         paging_from("end"),
-        parameters.choice("sort", ("asset", "height", "time"), "asset", "All of these mean ascending time."),
-        parameters.number(
-            "limit_per_asset",
-            None,
-            1,
-            _HIGHEST,
-            "Rows at most, from the end that paging_from names.",
+        endpoint.choice("sort", ("asset", "height", "time"), "asset", "All of these mean ascending time."),
+        endpoint.number(
+            "limit_per_asset", None, 1, _HIGHEST, "Rows at most, from the end that paging_from names."
         ),
-        parameters.choice(
+        endpoint.choice(
             "format", ("json", "json_stream", "csv"), "json", "json_stream gives everything in one answer."
         ),
-        parameters.boolean("null_as_zero", False, "Write 0 where a row has no value."),
-        parameters.choice("status", ("all", "flash", "reviewed", "revised"), "all", "Without effect."),
-        parameters.boolean("ignore_unsupported_errors", False, "Leave out what is not known."),
+        endpoint.boolean("null_as_zero", False, "Write 0 where a row has no value."),
+        endpoint.choice("status", ("all", "flash", "reviewed", "revised"), "all", "Without effect."),
+        endpoint.boolean("ignore_unsupported_errors", False, "Leave out what is not known."),
         *_ignored("ignore_forbidden_errors"),
         *COMMON,
     ),

@@ -39,15 +39,19 @@ def fetch_vendor(metrics: Collection[str], first: date | None, last: date | None
         text=True,
         check=False,
     )
-    source = urlsplit(url).netloc or "the vendor's API"
+    key = os.environ.get(KEY, "")
+    source = urlsplit(url).netloc.rpartition("@")[2] or "the vendor's API"
     if done.returncode:
-        raise VendorError(f"{source}: {_last_line(done.stderr)}")
+        raise VendorError(f"{source}: {vendor_client.hide(_last_line(done.stderr), key)}")
     if not done.stdout.strip():
         raise VendorError(f"{source}: the vendor has none of our metrics on these days")
     with tempfile.TemporaryDirectory(prefix="reflow-") as folder:
         rows = Path(folder) / "rows.json"
         rows.write_text(done.stdout, encoding="utf-8")
-        return read_vendor_file(rows, metrics)._replace(source=source)
+        try:
+            return read_vendor_file(rows, metrics)._replace(source=source)
+        except VendorError as error:
+            raise VendorError(vendor_client.hide(str(error).replace(str(rows), source), key)) from None
 
 
 def _python() -> str:

@@ -9,15 +9,17 @@ line on stderr and status 1.
 import json
 import logging
 import os
+import re
 import socket
 import sys
+from base64 import b64encode, urlsafe_b64encode
+from html import escape
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 ASSET = "btc"
 METRICS_AT_ONCE = 100
 SECONDS_TO_CONNECT = 10
-STATUS = ("-status", "-status-time")
 
 
 def main() -> None:
@@ -29,8 +31,27 @@ def main() -> None:
         for row in fetch(url, key, wanted):
             print(json.dumps(row))
     except Exception as error:
-        said = " ".join(str(error).split())
-        sys.exit((said.replace(key, "…") if key else said)[:500] or type(error).__name__)
+        sys.exit(" ".join(hide(str(error), key).split())[:500] or type(error).__name__)
+
+
+def hide(text: str, key: str) -> str:
+    """The text without the key, as it is or in the forms that it takes in addresses, JSON, HTML and base64."""
+    raw = key.encode(errors="surrogateescape")
+    forms = {
+        key,
+        " ".join(key.split()),
+        quote(raw),
+        quote(raw, safe=""),
+        quote_plus(raw),
+        json.dumps(key)[1:-1],
+        escape(key),
+        b64encode(raw).decode().rstrip("="),
+        urlsafe_b64encode(raw).decode().rstrip("="),
+    } - {""}
+    quoted = {repr(form)[1:-1] for form in forms} | {json.dumps(form)[1:-1] for form in forms}
+    for form in sorted(forms | quoted, key=len, reverse=True):
+        text = re.sub(re.escape(form), "…", text, flags=re.IGNORECASE)
+    return text
 
 
 def fetch(url: str, key: str, wanted: dict[str, Any]) -> Any:
@@ -41,7 +62,7 @@ def fetch(url: str, key: str, wanted: dict[str, Any]) -> Any:
         socket.create_connection((server.hostname or "", port), SECONDS_TO_CONNECT).close()
     except OSError as error:
         raise ConnectionError(
-            f"{server.netloc} cannot be reached ({error.strerror or error}): offline?"
+            f"{server.hostname}:{port} cannot be reached ({error.strerror or error}): offline?"
         ) from None
     from coinmetrics.api_client import CoinMetricsClient
 
@@ -58,9 +79,9 @@ def fetch(url: str, key: str, wanted: dict[str, Any]) -> Any:
             end_time=wanted["last"],
         )
         for row in rows:
-            for metric, value in row.items():
-                if metric not in ("asset", "time") and not metric.endswith(STATUS):
-                    yield {"time": row["time"], "metric": metric, "value": value}
+            for metric in metrics[start : start + METRICS_AT_ONCE]:
+                if metric in row:
+                    yield {"time": row["time"], "metric": metric, "value": row[metric]}
 
 
 def _offered(client: Any) -> set[str]:
