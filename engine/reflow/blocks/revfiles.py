@@ -6,6 +6,7 @@ their undo data; where a block has a sibling, transaction and input counts decid
 one that the node connected.
 """
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -24,6 +25,7 @@ from reflow.blocks.memory import copy_bytes
 from reflow.blocks.sha256 import WORDS, hash_again, hash_messages, pad, padded
 from reflow.blocks.source import byte_array
 from reflow.errors import SourceError
+from reflow.text import open_regular
 
 _FRAME: Final = 8
 _HASH: Final = 32
@@ -90,10 +92,11 @@ def read_rev_file(folder: BlocksFolder, number: int) -> RevFile | None:
     """Read a rev file whole (Bitcoin Core keeps them below about 20 MB); None if there is none."""
     path = folder.rev(number)
     try:
-        size = path.stat().st_size
-        if size > _LARGEST:
-            raise SourceError(f"{path}: {size} bytes, expected at most {_LARGEST}")
-        data = np.fromfile(path, np.uint8)
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > _LARGEST:
+                raise SourceError(f"{path}: {size} bytes, expected at most {_LARGEST}")
+            data = np.fromfile(file, np.uint8)
     except FileNotFoundError:
         return None
     except OSError as error:
