@@ -248,8 +248,8 @@ class _Proxy(AuthServiceProxy):  # type: ignore[misc]
         try:
             yield
         except Exception as error:
-            if is_over.is_set():
-                raise TimeoutError(errno.ETIMEDOUT, f"no answer within {seconds:.0f} s") from error
+            if is_over.is_set() or isinstance(error, TimeoutError):
+                raise TimeoutError(errno.ETIMEDOUT, f"no answer within {seconds:.1f} s") from error
             raise
         finally:
             timer.cancel()
