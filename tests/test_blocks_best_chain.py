@@ -3,7 +3,9 @@
 The node is a model (tests/support/node_model.py); tests/node/test_node_best_chain.py asks a real one.
 """
 
+import json
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from reflow.network import REGTEST
 from reflow.simulate.blockfiles import write_chain
 from reflow.simulate.chain import Block
 from support.chains import content, ingest_folder, simulation, write_simulation
+from support.command import run
 from support.node_model import ModelNode, branch
 
 
@@ -79,6 +82,20 @@ def test_a_thousand_heavier_blocks_that_were_never_connected(tmp_path: Path) -> 
         assert "845 blocks off the chain have more work than its tip" in warning
         assert expected.hash is not None
         assert expected.hash in warning
+
+
+def test_behind_the_node_is_exit_status_0_with_a_warning_and_in_the_json(tmp_path: Path) -> None:
+    old = trunk(20)
+    node = ModelNode(tmp_path / "blocks")
+    new = branch(old, 12, 10)
+    node.rejected = {new[13].hash}
+    node.receive(*old[1:], *new[13:])
+    told = run("ingest", tmp_path / "ledger", "--datadir", node.folder, "--json")
+    behind = {"blocks": 2, "height": 22, "hash": new[-1].hash[::-1].hex()}
+    assert (told.returncode, json.loads(told.stdout)["behind"], told.stderr) == (0, behind, "")
+    told = run("ingest", tmp_path / "ledger", "--datadir", node.folder)
+    assert told.returncode == 0
+    assert re.fullmatch(r"reflow: warning: .*: 2 blocks off the chain have more work .*\n", told.stderr)
 
 
 def test_what_was_behind_is_followed_once_the_node_connects_it(tmp_path: Path) -> None:
