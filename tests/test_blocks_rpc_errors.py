@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from reflow.blocks.rpc import RpcSource
+from reflow.blocks.source import Behind
 from reflow.errors import SourceError
 from reflow.network import MAIN, REGTEST
 from support.bitcoin_node import free_port
@@ -105,3 +106,34 @@ def test_a_server_that_is_no_node(raw: bytes) -> None:
 )
 def test_an_address_that_is_none(url: str) -> None:
     assert fault(url).startswith("RPC address: expected http://[USER:PASSWORD@]HOST:PORT")
+
+
+def test_headers_that_the_node_has_not_connected_are_behind_it() -> None:
+    info = {"chain": "regtest", "blocks": 5, "headers": 9, "pruned": False}
+    with fake_node(ANSWERS | {"getblockchaininfo": info, "getblockhash": REGTEST.genesis_hash.hex()}) as url:
+        source = RpcSource(url)
+        assert source.locate(5, lambda height: REGTEST.genesis_hash) == 5
+        assert source.end().behind == Behind(4, 9, None)
+        assert (
+            "the node has not connected 4 blocks whose headers it knows (height 6 on)" in source.warnings[0]
+        )
+        del source
+
+
+@pytest.mark.parametrize(("is_downloading", "common"), [(True, 8), (False, 2)])
+def test_a_lighter_chain_is_followed_unless_the_node_is_still_downloading(
+    is_downloading: bool, common: int
+) -> None:
+    """It has other blocks than the ledger from height 3 on, and fewer."""
+    info = ANSWERS["getblockchaininfo"] | {"initialblockdownload": is_downloading}
+    ledger = {height: bytes([height]) * 32 for height in range(9)}
+
+    class Answers(dict[str, Any]):
+        def get(self, key: str, default: Any = None) -> Any:
+            return "02" * 32 if key == "getblockhash" else super().get(key, default)
+
+    work = {"getblockheader": {"chainwork": "0a"}}
+    with fake_node(Answers(ANSWERS | {"getblockchaininfo": info} | work)) as url:
+        source = RpcSource(url)
+        assert source.locate(8, ledger.get) == common
+        del source

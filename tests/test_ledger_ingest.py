@@ -14,14 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reflow.blocks.datadir import DatadirSource
+from reflow.blocks.decode import decode
 from reflow.errors import LedgerError
 from reflow.ledger.ingest import IngestProgress, ingest
 from reflow.ledger.ledger import Ledger
-from reflow.ledger.rows import mediantimes
+from reflow.ledger.rows import Assembler, LedgerRows, Tip, mediantimes
 from reflow.network import REGTEST
 from reflow.simulate.blockfiles import BlockFileWriter, write_chain
 from reflow.simulate.chain import Block, Chain, Payee
-from support.chains import KEY, content, ingest_folder, simulation, write_simulation
+from support.chains import KEY, batch_of, content, ingest_folder, simulation, write_simulation
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +165,25 @@ def write_both(folder: Path, old: list[Block], branch: list[Block]) -> None:
             number = files.add_block(block.raw)
             if block.undo is not None:
                 files.add_undo(number, block.prev_hash, block.undo)
+
+
+def test_the_last_blocks_are_the_last_after_a_roll_back_to_a_shorter_chain(tmp_path: Path) -> None:
+    """In one session, where deleted rows are still in the database's statistics."""
+    old = simulation().blocks[:161]
+    rows = Assembler(Tip(0, REGTEST.genesis_hash, 0), [REGTEST.genesis_time]).rows(
+        decode(batch_of(1, [b.raw for b in old[1:]], [b.undo or b"\0" for b in old[1:]]), REGTEST)
+    )
+    with Ledger.open(tmp_path / "ledger", REGTEST) as ledger:
+        ledger.append(rows)
+    with Ledger.open(tmp_path / "ledger") as ledger:
+        ledger.roll_back(120)
+        ledger.append(
+            LedgerRows(*(table.slice(120, 7) for table in rows[:1]), *(t.slice(0, 0) for t in rows[1:]))
+        )
+        tip = ledger.tip()
+        assert tip is not None
+        assert tip.height == 127
+        assert ledger.recent_times() == [block.time for block in old[118:128]]
 
 
 def test_a_branch_of_equal_work_is_not_followed(tmp_path: Path) -> None:

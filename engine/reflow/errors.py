@@ -18,6 +18,10 @@ class SourceError(ReflowError):
     """The node's files or its RPC cannot be read: missing, unreadable, unreachable, pruned, too old."""
 
 
+class ChainMovedError(SourceError):
+    """The node's chain changed while it was read: the blocks before are sound, the others must be looked for again."""
+
+
 class LedgerError(ReflowError):
     """The ledger cannot be used: other network, newer or older schema, locked, damaged, or no room to write."""
 

@@ -7,5 +7,4 @@
 --   next_tx  BIGINT    the tx that the next block's coinbase gets
 SELECT height, hash, first_tx + tx_count AS next_tx
 FROM block
-ORDER BY height DESC
-LIMIT 1
+WHERE height = (SELECT max(height) FROM block)

@@ -5,9 +5,10 @@ key in xor.dat. Nothing but the header and the transaction count of each block i
 """
 
 import hashlib
+import io
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -15,11 +16,16 @@ from typing import Final, NamedTuple
 from reflow.blocks.headers import Header, meets_target
 from reflow.errors import BadBlockError, SourceError
 from reflow.network import MAX_BLOCK_SIZE, NETWORKS, Network
+from reflow.text import open_regular
 
 _FRAME: Final = 8
 _HEADER: Final = 80
 _PROBE: Final = _FRAME + _HEADER + 9
 """Bytes read of each block: frame, header and the transaction count behind it."""
+_LARGEST: Final = 4 << 30
+"""Bytes of a blk file that is still read; a node's have 128 MiB, other programs write some of a gigabyte."""
+_LAST_NUMBER: Final = 999_999
+"""Of a blk file; with a node's files that would be 128 TB of blocks."""
 
 
 class BlocksFolder(NamedTuple):
@@ -112,6 +118,8 @@ def scan_file(
     with open_file(path) as file:
         descriptor = file.fileno()
         stat = os.fstat(descriptor)
+        if stat.st_size > _LARGEST:
+            raise SourceError(f"{path}: {stat.st_size} bytes, expected at most {_LARGEST}")
         position = scanned_to = start
         while position + _FRAME <= stat.st_size:
             probe = os.pread(descriptor, _PROBE, position)
@@ -186,24 +194,12 @@ def plain(data: bytes, position: int, key: bytes) -> bytes:
     return mixed.to_bytes(len(data), "little")
 
 
-class open_file:  # noqa: N801
-    """`open(path, "rb", buffering=0)` as a context manager whose failure is a SourceError in one line."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._file = path.open("rb", buffering=0)
-        except OSError as error:
-            raise SourceError(f"{path}: cannot read: {error.strerror}") from None
-
-    def fileno(self) -> int:
-        """The file descriptor."""
-        return self._file.fileno()
-
-    def __enter__(self) -> "open_file":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._file.close()
+def open_file(path: Path) -> io.BufferedReader:
+    """A regular file, for reading. Raises SourceError in one line."""
+    try:
+        return open_regular(path)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot read: {error.strerror}") from None
 
 
 def _fault(data: bytes, position: int, file_size: int, network: Network) -> str | None:
@@ -255,8 +251,11 @@ def _is_zero_from(descriptor: int, start: int) -> bool:
 
 
 def _choose(path: Path, network: Network | None) -> Path:
-    if not path.is_dir():
-        raise SourceError(f"{path}: no such folder" if not path.exists() else f"{path}: not a folder")
+    try:
+        if not path.is_dir():
+            raise SourceError(f"{path}: no such folder" if not path.exists() else f"{path}: not a folder")
+    except OSError as error:
+        raise SourceError(f"{path}: cannot read: {error.strerror}") from None
     wanted = [network] if network else list(NETWORKS.values())
     inside = [path / n.folder / "blocks" for n in wanted]
     candidates = [folder for folder in (path, path / "blocks") if _blk_numbers(folder)]
@@ -283,19 +282,19 @@ def _blk_numbers(folder: Path) -> list[int]:
         return []
     except OSError as error:
         raise SourceError(f"{folder}: cannot read: {error.strerror}") from None
-    return sorted(_numbers(names))
-
-
-def _numbers(names: list[str]) -> Iterator[int]:
-    for name in names:
-        if match := re.fullmatch(r"blk(\d{5,})\.dat", name):
-            yield int(match[1])
+    matches = [
+        match for name in names if (match := re.fullmatch(r"blk(\d{5}|[1-9]\d{5,})\.dat", name, re.ASCII))
+    ]
+    for match in matches:
+        if len(match[1]) > len(str(_LAST_NUMBER)):
+            raise SourceError(f"{folder / match[0]}: number {match[1][:40]}, expected at most {_LAST_NUMBER}")
+    return sorted(int(match[1]) for match in matches)
 
 
 def _xor_key(folder: Path) -> bytes:
     path = folder / "xor.dat"
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             key, size = file.read(8), os.fstat(file.fileno()).st_size
     except FileNotFoundError:
         return bytes(8)

@@ -1,7 +1,8 @@
 """Blocks from a node's own files, while the node runs or not.
 
-The best chain is the one with most work among the headers found; a block's spent outputs come from the rev file. A
-block whose undo data are not written yet is the end of what can be read (integrity.py tells it from harm).
+The best chain is the one with most work among the blocks that the node connected: those have undo data in the rev
+files, which is where spent outputs come from. Heavier blocks without undo data are no part of it, but of what is said
+about it: the node has not connected them yet, or never will (integrity.py tells that from harm).
 """
 
 from collections.abc import Callable, Iterator
@@ -22,9 +23,16 @@ from reflow.blocks.blkfiles import (
     scan_file,
 )
 from reflow.blocks.headers import Header, HeaderTree
-from reflow.blocks.integrity import check_end, check_loose_ends
+from reflow.blocks.integrity import (
+    describe_unconnected,
+    find_genesis_fault,
+    find_later_connection,
+    find_lost_block,
+    find_undo_fault,
+    undo_fault,
+)
 from reflow.blocks.revfiles import UndoRecords
-from reflow.blocks.source import ChainEnd, RawBatch, bounds_of, byte_array
+from reflow.blocks.source import Behind, ChainEnd, RawBatch, bounds_of, byte_array
 from reflow.errors import BadBlockError, ReflowError, SourceError
 from reflow.network import Network
 
@@ -44,7 +52,10 @@ class DatadirSource:
         self._damages: list[Damage] = []
         self._chain: list[Header] = []
         self._fork = 0
-        self._records = UndoRecords(self.folder, self._tree, ())
+        self._tip: Header | None = None
+        self._ahead: list[Header] = []
+        self._fault: ReflowError | None = None
+        self._records = UndoRecords(self.folder, self._tree)
         self.new: list[Header] = []
         """Headers of the blocks that no earlier scan knew, as found (heights not filled in)."""
         self._is_fresh = True
@@ -79,7 +90,8 @@ class DatadirSource:
     def locate(self, tip_height: int, hash_at: Callable[[int], bytes | None]) -> int:
         """Height of the last block in common with a ledger; see BlockSource. Raises SourceError, BadBlockError.
 
-        A chain that leads below the headers known from an earlier scan makes all files be scanned anew.
+        A chain that leads below the headers known from an earlier scan, and one that seems damaged, makes all files be
+        scanned anew. Damage above blocks that can be read is raised behind them, by `read`.
         """
         try:
             return self._locate(tip_height, hash_at)
@@ -87,37 +99,70 @@ class DatadirSource:
             if self._is_fresh:
                 raise
         self._files, self._tree, self._damages, self.new = {}, HeaderTree(self.network), [], []
+        self._warnings.clear()
         self.resume(None)
         return self._locate(tip_height, hash_at)
 
     def _locate(self, tip_height: int, hash_at: Callable[[int], bytes | None]) -> int:
-        best = self._tree.best
-        self._warn(check_loose_ends(self.folder, self._tree, self._damages, self._files))
-        header = best
-        while header is not None and header.height > 0:
-            if header.height <= tip_height and hash_at(header.height) == header.hash[::-1]:
-                break
+        def is_in_ledger(header: Header) -> bool:
+            return header.height <= tip_height and hash_at(header.height) == header.hash[::-1]
+
+        if fault := find_genesis_fault(self.folder, self._tree, self._damages, self._files):
+            raise fault
+        self._records = UndoRecords(self.folder, self._tree)
+        tip = self._choose(is_in_ledger)
+        header = tip
+        while header is not None and header.height > 0 and not is_in_ledger(header):
             header = self._tree.get(header.prev_hash)
-        if best is None or header is None:
+        if tip is None or header is None:
             raise SourceError(f"{self.folder.path}: the best chain goes back beyond the known headers")
-        self._fork = header.height
-        self._chain = self._tree.chain(best, self._fork)
-        self._records = UndoRecords(self.folder, self._tree, self._chain)
-        if self._fork < tip_height and not self._outweighs(tip_height, hash_at):
-            self._chain, self._fork = [], tip_height
+        self._tip, self._fork = tip, header.height
+        self._chain = self._tree.chain(tip, self._fork)
+        self._fault = find_lost_block(self.folder, self._tree, tip, self._damages, self._files)
+        if self._fault is not None and (not self._chain or self._fork < tip_height or not self._is_fresh):
+            raise self._fault
+        self._warn(describe_unconnected(self.folder, self._tree))
+        self._warn(find_later_connection(self.folder, self._tree, tip, self._records))
+        if self._fork < tip_height and not self._outweighs(tip, tip_height, hash_at):
+            self._stay(tip, tip_height)
+        if not self._chain:
+            self._check_ahead()
         return self._fork
 
+    def _choose(self, is_in_ledger: Callable[[Header], bool]) -> Header | None:
+        """The tip of the best chain: the first block, in the order of work, that the node connected."""
+        self._ahead = []
+        for header in self._tree.heaviest_first():
+            if header.height == 0 or is_in_ledger(header) or self._records.find(header) is not None:
+                self._ahead = [other for other in self._ahead if other.work > header.work]
+                return header
+            self._ahead.append(header)
+        return None
+
+    def _outweighs(self, tip: Header, tip_height: int, hash_at: Callable[[int], bytes | None]) -> bool:
+        """Whether the best chain here is better than the ledger's; by height if the files lack the ledger's tip."""
+        old = self._tree.get((hash_at(tip_height) or b"")[::-1])
+        return tip.height > tip_height if old is None or old.height < 0 else tip is not old
+
+    def _stay(self, tip: Header, tip_height: int) -> None:
+        """Leave a ledger as it is that knows more than the files do."""
+        self._warn(
+            f"{self.folder.path}: the node's chain in these files ends at height {tip.height}, below the ledger's tip "
+            f"at {tip_height}: nothing to do"
+        )
+        self._tip, self._chain, self._fork = None, [], tip_height
+        self._ahead = [header for header in self._ahead if header.height > tip_height]
+
     def end(self) -> ChainEnd:
-        """Tip of the best chain; reading may end before it, where undo data are not written yet."""
+        """Tip of the best chain, and the blocks with more work that the node has not connected."""
+        heaviest = self._ahead[0] if self._ahead else None
+        behind = heaviest and Behind(len(self._ahead), heaviest.height, heaviest.hash[::-1].hex())
         if not self._chain:
-            return ChainEnd(self._fork, 0)
-        return ChainEnd(self._chain[-1].height, sum(header.size for header in self._chain))
+            return ChainEnd(self._fork, 0, behind)
+        return ChainEnd(self._chain[-1].height, sum(header.size for header in self._chain), behind)
 
     def read(self, first_height: int, last_height: int, batch_bytes: int) -> Iterator[RawBatch]:
-        """See BlockSource. Ends early where undo data are not written yet.
-
-        Raises BadBlockError where undo data are harmed or lost.
-        """
+        """See BlockSource. Raises BadBlockError or SourceError where blocks or undo data are harmed or lost."""
         batch: list[tuple[Header, NDArray[np.uint8]]] = []
         size = 0
         for header in self._chain[first_height - self._fork - 1 : last_height - self._fork]:
@@ -127,8 +172,6 @@ class DatadirSource:
                 if batch:  # what lies before the harm is sound
                     yield self._load(batch)
                 raise
-            if undo is None:
-                break
             if batch and (size + header.size > batch_bytes or len(batch) >= MAX_BATCH_BLOCKS):
                 yield self._load(batch)
                 batch, size = [], 0
@@ -136,6 +179,31 @@ class DatadirSource:
             size += header.size
         if batch:
             yield self._load(batch)
+        if last_height >= self.end().height:
+            self._check_ahead()
+
+    def _check_ahead(self) -> None:
+        """Raise what is wrong behind the best chain, else warn of blocks there that the node has not connected."""
+        if self._fault is not None:
+            raise self._fault
+        if fault := find_undo_fault(self.folder, reversed(self._ahead), self._records):
+            raise fault
+        waiting = self._tree.above(self._tip) if self._tip else []
+        if waiting:
+            self._warn(
+                f"{self.folder.path}: the node has not connected the last {len(waiting)} blocks yet "
+                f"(height {waiting[0].height} on)"
+            )
+        aside = {header.hash: header for header in self._ahead}
+        for header in waiting:
+            aside.pop(header.hash, None)
+        if aside:
+            heaviest = next(iter(aside.values()))
+            self._warn(
+                f"{self.folder.path}: {len(aside)} blocks off the chain have more work than its tip, but the node did "
+                f"not connect them; the heaviest is {heaviest.hash[::-1].hex()} at height {heaviest.height} "
+                f"({self.folder.place(heaviest)})"
+            )
 
     def _still_holds(self, known: Scan) -> bool:
         """Whether an earlier scan was of these files: same folder and key, its last blocks still where they were."""
@@ -169,22 +237,14 @@ class DatadirSource:
             self._tree.add(header)
             self.new.append(header)
 
-    def _outweighs(self, tip_height: int, hash_at: Callable[[int], bytes | None]) -> bool:
-        """Whether the part of the new chain that can be read has more work than the ledger's own."""
-        old = self._tree.get((hash_at(tip_height) or b"")[::-1])
-        for header in self._chain:
-            if self._undo(header) is None:
-                return False
-            if header.work > old.work if old else header.height > tip_height:
-                return True
-        return False
-
-    def _undo(self, header: Header) -> NDArray[np.uint8] | None:
-        """The undo data of a block of the chain; None if they are not written yet. Raises if they are harmed."""
+    def _undo(self, header: Header) -> NDArray[np.uint8]:
+        """The undo data of a block of the chain. Raises BadBlockError or SourceError if they are harmed or lost."""
         undo = self._records.find(header)
         if undo is None:
-            self._warn(check_end(self.folder, self._chain, header, self._records))
+            self._records.settle(header)
             undo = self._records.find(header)
+        if undo is None:
+            raise undo_fault(self.folder, self._chain[-1], header, self._records)
         return undo
 
     def _load(self, batch: list[tuple[Header, NDArray[np.uint8]]]) -> RawBatch:

@@ -1,4 +1,4 @@
-"""The headers found in a node's files, and the best chain among them: most accumulated work.
+"""The headers found in a node's files, and the chains that they make, by accumulated work.
 
 Headers are kept in the order in which they lie in the files, which is the order in which the node received them.
 """
@@ -50,6 +50,11 @@ def work_of(bits: int) -> int:
 def meets_target(block_hash: bytes, bits: int) -> bool:
     """Whether a header hash (byte order of the wire) satisfies its own bits."""
     return int.from_bytes(block_hash, "little") <= target_of(bits)
+
+
+def _rank(header: Header) -> tuple[int, int, int]:
+    """Lower is better: most work, then first in the files."""
+    return -header.work, header.file, header.offset
 
 
 class HeaderTree:
@@ -110,6 +115,26 @@ class HeaderTree:
             self._connect(block_hash)
             connected.extend(self._waiting.pop(block_hash, ()))
 
+    def heaviest_first(self) -> Iterator[Header]:
+        """Headers with a known height, most work first; of equal work the one that lies first in the files."""
+        if self._best is None:
+            return
+        yield self._best  # nearly always all that is asked for
+        yield from sorted((h for h in self if h.height >= 0 and h is not self._best), key=_rank)
+
+    def children(self, block_hash: bytes) -> list[Header]:
+        """The known blocks on top of a block, in the order in which they were added."""
+        first = self._children.get(block_hash)
+        hashes = self._siblings.get(block_hash, () if first is None else (first,))
+        return [self._by_hash[child] for child in hashes]
+
+    def above(self, header: Header) -> list[Header]:
+        """All known blocks whose chain goes through this one, lowest first."""
+        blocks = self.children(header.hash)
+        for block in blocks:  # it grows meanwhile
+            blocks.extend(self.children(block.hash))
+        return blocks
+
     def chain(self, tip: Header, above: int) -> list[Header]:
         """The chain that ends in `tip`, from height above + 1 on, lowest first; as far down as headers are known."""
         chain = []
@@ -119,11 +144,6 @@ class HeaderTree:
             header = self._by_hash.get(header.prev_hash)
         chain.reverse()
         return chain
-
-    def siblings(self, header: Header) -> list[Header]:
-        """The other known blocks on the same parent."""
-        hashes = self._siblings.get(header.prev_hash, ())
-        return [self._by_hash[block_hash] for block_hash in hashes if block_hash != header.hash]
 
     def _remember(self, header: Header) -> None:
         self._by_hash[header.hash] = header
@@ -140,8 +160,7 @@ class HeaderTree:
         self._improve(header)
 
     def _improve(self, header: Header) -> None:
-        best = self._best
-        if best is None or (-header.work, header.file, header.offset) < (-best.work, best.file, best.offset):
+        if self._best is None or _rank(header) < _rank(self._best):
             self._best = header
 
     def _descend(self, hashes: list[bytes]) -> Iterable[Header]:

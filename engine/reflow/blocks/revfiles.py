@@ -2,11 +2,14 @@
 
 revNNNNN.dat holds frames (magic, size, undo data, 32-byte checksum) in the order in which the node connected the
 blocks of blkNNNNN.dat. The checksum is SHA-256d(previous block hash, undo data), so it tells siblings apart only by
-their undo data; where a block has a sibling, transaction and input counts decide as well.
+their undo data; where a block has a sibling, transaction and input counts decide as well. A block that has a record is
+one that the node connected.
 """
 
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -22,6 +25,7 @@ from reflow.blocks.memory import copy_bytes
 from reflow.blocks.sha256 import WORDS, hash_again, hash_messages, pad, padded
 from reflow.blocks.source import byte_array
 from reflow.errors import SourceError
+from reflow.text import open_regular
 
 _FRAME: Final = 8
 _HASH: Final = 32
@@ -88,10 +92,11 @@ def read_rev_file(folder: BlocksFolder, number: int) -> RevFile | None:
     """Read a rev file whole (Bitcoin Core keeps them below about 20 MB); None if there is none."""
     path = folder.rev(number)
     try:
-        size = path.stat().st_size
-        if size > _LARGEST:
-            raise SourceError(f"{path}: {size} bytes, expected at most {_LARGEST}")
-        data = np.fromfile(path, np.uint8)
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > _LARGEST:
+                raise SourceError(f"{path}: {size} bytes, expected at most {_LARGEST}")
+            data = np.fromfile(file, np.uint8)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -111,23 +116,30 @@ def read_rev_file(folder: BlocksFolder, number: int) -> RevFile | None:
     return RevFile(number, data, bounds[:count, 0].copy(), bounds[:count, 1].copy(), damage)
 
 
-def settle_siblings(
+def share_records(
     file: RevFile,
-    header: Header,
     siblings: Sequence[Header],
-    counts_of: Callable[[Header], NDArray[np.int64]],
-) -> int:
-    """The record of a block that has siblings in the same file, or -1.
+    counts_of: Callable[[Header], bytes],
+    was_built_on: Callable[[Header], bool],
+) -> dict[bytes, int]:
+    """The records of several blocks with one parent and equal transaction counts, by block hash.
 
-    `counts_of` gives a block's input counts. Among records that fit checksum and counts, those of several fitting
-    siblings stand in the order of arrival.
+    `counts_of` gives a block's input counts. Blocks that share these too stand in the order of arrival, as their
+    records do. Where there are fewer records than such blocks the node connected only some of them: first of all those
+    that a connected block stands on (`was_built_on`), then those that came first.
     """
-    wanted = counts_of(header)
-    records = [r for r in file.records_of(header, set()) if np.array_equal(undo_counts(file.undo(r)), wanted)]
-    if not records:
-        return -1
-    rivals = [s for s in siblings if s.offset < header.offset and np.array_equal(counts_of(s), wanted)]
-    return records[min(len(rivals), len(records) - 1)]
+    records = file.records_of(siblings[0], set())
+    shapes: dict[bytes, list[Header]] = {}
+    for header in sorted(siblings, key=lambda header: header.offset) if records else ():
+        shapes.setdefault(counts_of(header), []).append(header)
+    shared: dict[bytes, int] = {}
+    for counts, headers in shapes.items():
+        fitting = [record for record in records if undo_counts(file.undo(record)).tobytes() == counts]
+        if 0 < len(fitting) < len(headers):
+            likely = sorted(headers, key=lambda header: not was_built_on(header))[: len(fitting)]
+            headers = sorted(likely, key=lambda header: header.offset)
+        shared |= {header.hash: record for header, record in zip(headers, fitting, strict=False)}
+    return shared
 
 
 def undo_counts(undo: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -147,25 +159,32 @@ def _describe(folder: BlocksFolder, number: int, data: NDArray[np.uint8], positi
 
 
 class UndoRecords:
-    """The undo records of a chain's blocks, paired when a rev file is first asked for."""
+    """The undo records of all known blocks, paired when a rev file is first asked for."""
 
-    def __init__(self, folder: BlocksFolder, tree: HeaderTree, chain: Sequence[Header]) -> None:
+    def __init__(self, folder: BlocksFolder, tree: HeaderTree) -> None:
         self._folder = folder
         self._tree = tree
-        self._chain_of_file: dict[int, list[Header]] = {}
-        for header in chain:
-            self._chain_of_file.setdefault(header.file, []).append(header)
-        self._files: dict[int, tuple[RevFile | None, dict[bytes, int]]] = {}
+        self._files: dict[int, RevFile | None] = {}
+        self._records: dict[int, dict[bytes, int]] = {}
 
     def find(self, header: Header) -> NDArray[np.uint8] | None:
-        """The undo data of a block of the chain, None if it has none."""
-        rev, records = self._file(header.file)
-        record = records.get(header.hash)
+        """The undo data of a block, None if it has none: the node has not connected it."""
+        record = self._paired(header.file).get(header.hash)
+        rev = self.file(header.file)
         return None if rev is None or record is None else rev.undo(record)
+
+    def place(self, header: Header) -> tuple[int, int] | None:
+        """Number of the rev file and of the record in it, which grow in the order of connection; None without one."""
+        record = self._paired(header.file).get(header.hash)
+        return None if record is None else (header.file, record)
 
     def file(self, number: int) -> RevFile | None:
         """A rev file, None if it does not exist."""
-        return self._file(number)[0]
+        if number not in self._files:
+            while len(self._files) >= _FILES_IN_MEMORY:
+                self._forget(next(iter(self._files)))
+            self._files[number] = read_rev_file(self._folder, number)
+        return self._files[number]
 
     def settle(self, header: Header) -> RevFile | None:
         """The rev file of a block without undo data, read again while the node may be writing to it."""
@@ -178,45 +197,61 @@ class UndoRecords:
             if time.monotonic() > until or time.time() - path.stat().st_mtime > _SETTLED_SECONDS:
                 return rev
             time.sleep(0.2)
-            self._files.pop(header.file)
+            self._forget(header.file)
 
     def strays(self, number: int) -> list[int]:
         """Records of a rev file behind all that belong to known blocks, on the chain or off it."""
         rev = self.file(number)
-        if rev is None:
-            return []
-        headers = [header for header in self._tree if header.file == number and header.height != 0]
-        headers.sort(key=lambda header: header.height)
-        last = int(rev.pair(headers).max(initial=-1))
-        return list(range(last + 1, len(rev.starts)))
+        last = max(self._paired(number).values(), default=-1)
+        return [] if rev is None else list(range(last + 1, len(rev.starts)))
 
-    def _file(self, number: int) -> tuple[RevFile | None, dict[bytes, int]]:
-        if number not in self._files:
-            while len(self._files) >= _FILES_IN_MEMORY:
-                self._files.pop(next(iter(self._files)))
-            self._files[number] = self._pair(number)
-        return self._files[number]
+    def _forget(self, number: int) -> None:
+        self._files.pop(number)
+        self._records.pop(number, None)
 
-    def _pair(self, number: int) -> tuple[RevFile | None, dict[bytes, int]]:
-        rev = read_rev_file(self._folder, number)
-        if rev is None:
-            return None, {}
-        headers = self._chain_of_file.get(number, [])
+    def _paired(self, number: int) -> dict[bytes, int]:
+        rev = self.file(number)
+        if number not in self._records:
+            self._records[number] = {} if rev is None else self._pair(rev)
+        return self._records[number]
+
+    def _pair(self, rev: RevFile) -> dict[bytes, int]:
+        headers = self._headers_of.get(rev.number, [])
         records = dict(zip((h.hash for h in headers), rev.pair(headers).tolist(), strict=True))
-        for header, siblings in self._rivals(headers):
-            records[header.hash] = settle_siblings(rev, header, siblings, self._input_counts)
-        return rev, {block_hash: record for block_hash, record in records.items() if record >= 0}
+        for siblings in _rivals(headers):
+            records |= dict.fromkeys((header.hash for header in siblings), -1)
+            records |= share_records(rev, siblings, self._input_counts, self._was_built_on)
+        return {block_hash: record for block_hash, record in records.items() if record >= 0}
 
-    def _rivals(self, headers: list[Header]) -> Iterator[tuple[Header, list[Header]]]:
-        """Blocks whose undo record may be mistaken for a sibling's, with those siblings."""
-        for header in headers:
-            siblings = self._tree.siblings(header)
-            near = [s for s in siblings if s.file == header.file and s.tx_count == header.tx_count]
-            if near:
-                yield header, near
+    @cached_property
+    def _headers_of(self) -> dict[int, list[Header]]:
+        """The headers of each file in the order of their heights, which is nearly that of the records."""
+        headers_of: dict[int, list[Header]] = {}
+        for header in sorted(self._tree, key=lambda header: (header.height < 0, header.height)):
+            if header.height != 0:  # genesis has no undo data
+                headers_of.setdefault(header.file, []).append(header)
+        return headers_of
 
-    def _input_counts(self, header: Header) -> NDArray[np.int64]:
-        return input_counts(byte_array(read_block(self._folder, header)))
+    def _input_counts(self, header: Header) -> bytes:
+        if header.tx_count == 1:
+            return b""
+        return input_counts(byte_array(read_block(self._folder, header))).tobytes()
+
+    def _was_built_on(self, header: Header) -> bool:
+        """Whether the node connected a block on top of this one, and so this one before."""
+        for child in self._tree.children(header.hash):
+            rev = self.file(child.file)
+            if rev is not None and rev.records_of(child, set()):
+                return True
+        return False
+
+
+def _rivals(headers: Sequence[Header]) -> list[list[Header]]:
+    """Blocks whose undo records may be mistaken for each other's: same parent, equal transaction counts."""
+    groups: dict[tuple[bytes, int], list[Header]] = {}
+    for header in headers:
+        groups.setdefault((header.prev_hash, header.tx_count), []).append(header)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 @njit(nogil=True, cache=True)

@@ -48,6 +48,16 @@ class RawBatch(NamedTuple):
         return int(self.block_bounds[-1] + self.undo_bounds[-1])
 
 
+class Behind(NamedTuple):
+    """Blocks that a node has, or knows of, and has not connected, although they have more work than its chain."""
+
+    blocks: int
+    height: int
+    """Of the one with most work."""
+    hash: str | None
+    """Its hash as explorers print it, None if the source does not tell."""
+
+
 class ChainEnd(NamedTuple):
     """How far a source can be read."""
 
@@ -55,6 +65,8 @@ class ChainEnd(NamedTuple):
     """Height of the last block that can be read; 0 if there is none beyond genesis."""
     byte_count: int | None
     """Bytes of blocks still to be read, for a progress bar; None if the source cannot tell."""
+    behind: Behind | None = None
+    """What the node knows beyond that and has not connected (yet), None for nothing."""
 
 
 class BlockSource(Protocol):

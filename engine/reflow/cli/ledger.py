@@ -35,7 +35,8 @@ def ingest(
         source = _open_source(datadir, rpc, rpc_cookie, network)
         result = run(ledger, source, to_height=to_height, progress=progress, memory=memory, threads=threads)
     if as_json:
-        console.print_json(result._asdict())
+        behind = result.behind._asdict() if result.behind else None
+        console.print_json(result._asdict() | {"behind": behind})
     else:
         _print_ingest(ledger, result)
 

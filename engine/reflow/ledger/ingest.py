@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 import duckdb
 
 from reflow.blocks.decode import DecodedBatch, decode
-from reflow.blocks.source import BlockSource, RawBatch
+from reflow.blocks.source import Behind, BlockSource, RawBatch
 from reflow.clock import CLOCKS, Clock
-from reflow.errors import LedgerError, ReflowError
+from reflow.errors import BadBlockError, ChainMovedError, LedgerError, ReflowError, SourceError
 from reflow.ledger.kept_days import keep_days, kept_clocks
 from reflow.ledger.ledger import Ledger, Tip, memory_bytes, raise_if_storage_failed
 from reflow.ledger.rows import Assembler, LedgerRows, concat
@@ -48,6 +48,10 @@ _LARGE: Final = Portions(BATCH_BYTES, 256 << 20, 800_000_000)
 _SMALL: Final = Portions(4 << 20, 64 << 20, 550_000_000)
 _ROOMY: Final = 1_200_000_000
 """Memory from which on large portions leave DuckDB enough."""
+
+
+_CHAIN_MOVES: Final = 20
+"""Changes of a node's chain that one ingest follows while it reads."""
 
 
 class IngestProgress(NamedTuple):
@@ -88,6 +92,8 @@ class IngestResult(NamedTuple):
     byte_count: int
     """Bytes of blocks and undo data read."""
     seconds: float
+    behind: Behind | None
+    """Blocks with more work that the node has not connected (yet): the ledger ends before them, as the node does."""
     warnings: list[str]
     """What a person should know about the source."""
 
@@ -159,7 +165,7 @@ class _Ingest:
         self._began = time.monotonic()
         self._surveyed = False
         self._unreadable: ReflowError | None = None
-        self._blocks = self._transactions = self._bytes = self._days_kept = 0
+        self._blocks = self._transactions = self._bytes = self._days_kept = self._rolled_back = 0
 
     def survey(self, ledger: Ledger | None) -> None:
         """Have the source see what blocks there are, with what the ledger remembers of it."""
@@ -170,33 +176,51 @@ class _Ingest:
     def into(self, ledger: Ledger, to_height: int | None) -> IngestResult:
         """Append what is new to an open ledger."""
         self.survey(ledger)
-        tip = ledger.tip() or Tip(0, ledger.network.genesis_hash, 0)
-        fork = self._source.locate(tip.height, ledger.block_hash)
-        if (state := self._source.state()) is not None:
-            save_scan(ledger, state)
-        rolled_back = ledger.roll_back(fork) if fork < tip.height else 0
-        end = self._source.end().height
-        last = end if to_height is None else min(end, to_height)
-        if last > fork:
-            self._append(ledger, fork + 1, last)
+        try:
+            self._follow(ledger, to_height)
+        except (BadBlockError, SourceError):
+            self._keep_days(ledger)  # of what lies before the fault
+            raise
         self._keep_days(ledger)
         tip = ledger.tip() or Tip(0, ledger.network.genesis_hash, 0)
         return IngestResult(
             network=ledger.network.name,
             blocks=self._blocks,
             transactions=self._transactions,
-            rolled_back=rolled_back,
+            rolled_back=self._rolled_back,
             days_kept=self._days_kept,
             height=tip.height,
             tip_hash=tip.hash.hex(),
             byte_count=self._bytes,
             seconds=time.monotonic() - self._began,
+            behind=self._source.end().behind,
             warnings=self._source.warnings,
         )
+
+    def _follow(self, ledger: Ledger, to_height: int | None) -> None:
+        """Bring the blocks up to the source's chain; once more if that has changed meanwhile."""
+        for left in range(_CHAIN_MOVES, -1, -1):
+            tip = ledger.tip() or Tip(0, ledger.network.genesis_hash, 0)
+            try:
+                fork = self._source.locate(tip.height, ledger.block_hash)
+                if (state := self._source.state()) is not None:
+                    save_scan(ledger, state)
+                if fork < tip.height:
+                    self._rolled_back += ledger.roll_back(fork)
+                end = self._source.end().height
+                last = end if to_height is None else min(end, to_height)
+                if last > fork:
+                    self._append(ledger, fork + 1, last)
+            except ChainMovedError:
+                if not left:
+                    raise
+            else:
+                return
 
     def _append(self, ledger: Ledger, first: int, last: int) -> None:
         tip = ledger.tip() or Tip(0, ledger.network.genesis_hash, 0)
         assembler = Assembler(tip, ledger.recent_times())
+        self._unreadable = None
 
         def decoded(raw: RawBatch) -> DecodedBatch:
             return decode(raw, ledger.network)
