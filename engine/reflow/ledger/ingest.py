@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 
 import duckdb
 
-from reflow.blocks.decode import DecodedBatch, decode
+from reflow.blocks.decode import DecodedBatch, decode_sound
 from reflow.blocks.source import BlockSource, RawBatch
 from reflow.clock import CLOCKS, Clock
-from reflow.errors import LedgerError, ReflowError
+from reflow.errors import BadBlockError, LedgerError, ReflowError
 from reflow.ledger.kept_days import keep_days, kept_clocks
 from reflow.ledger.ledger import Ledger, Tip, memory_bytes, raise_if_storage_failed
 from reflow.ledger.rows import Assembler, LedgerRows, concat
@@ -195,17 +195,28 @@ class _Ingest:
         )
 
     def _append(self, ledger: Ledger, first: int, last: int) -> None:
-        tip = ledger.tip() or Tip(0, ledger.network.genesis_hash, 0)
-        assembler = Assembler(tip, ledger.recent_times())
+        assembler = Assembler(ledger.past())
 
-        def decoded(raw: RawBatch) -> DecodedBatch:
-            return decode(raw, ledger.network)
+        def decoded(raw: RawBatch) -> tuple[DecodedBatch | None, BadBlockError | None]:
+            return decode_sound(raw, ledger.network)
+
+        def add(batch: DecodedBatch) -> None:
+            try:
+                rows = assembler.rows(batch)
+            except BadBlockError as error:
+                if error.block:  # what lies before the bad block is sound
+                    add(batch.first(error.block))
+                raise
+            appender.add(rows, batch.byte_count)
+            self._count(batch, last - first + 1)
 
         batches = in_order(decoded, self._read(first, last), self._threads, self._threads + 2)
         with closing(batches), _Appender(ledger, self._commit_bytes) as appender:
-            for batch in batches:
-                appender.add(assembler.rows(batch), batch.byte_count)
-                self._count(batch, last - first + 1)
+            for batch, fault in batches:
+                if batch is not None:
+                    add(batch)
+                if fault is not None:
+                    raise fault
         if self._unreadable is not None:
             raise self._unreadable
 

@@ -14,10 +14,12 @@ from typing import Final, Self
 import duckdb
 import pyarrow as pa
 
+from reflow.blocks.headers import PERIOD
 from reflow.errors import LedgerError
 from reflow.ledger.kept_days import take_back_days
+from reflow.ledger.past import SPAN, Past
+from reflow.ledger.past import Tip as Tip
 from reflow.ledger.rows import LedgerRows
-from reflow.ledger.rows import Tip as Tip
 from reflow.network import NETWORKS, Network
 from reflow.store.duckdb import DuckDbStore, memory_limit
 from reflow.store.resources import query
@@ -99,10 +101,22 @@ class Ledger:
         return bytes(rows[0][0]) if rows else None
 
     def recent_times(self) -> list[int]:
-        """Header times of the last ten blocks in chain order, genesis included: the predecessors for mediantime."""
+        """Header times of the last eleven blocks in chain order, genesis included: the predecessors for mediantime."""
         rows = self.con.execute(query("recent_times")).fetchall()
         times = [time for (time,) in rows]
-        return times if len(times) == 10 else [self.network.genesis_time, *times]
+        return times if len(times) == SPAN else [self.network.genesis_time, *times]
+
+    def past(self) -> Past:
+        """What its blocks decide about the next one."""
+        past = Past.genesis(self.network)
+        tip = self.tip()
+        if tip is None:
+            return past
+        if self.network.retargets:
+            for height, time in self.con.execute(query("period_times"), {"period": PERIOD}).fetchall():
+                past = past.at_period(height, time)
+        [(supply,)] = self.con.execute("SELECT sum(issuance) FROM block").fetchall()
+        return past._replace(tip=tip, times=tuple(self.recent_times()), supply=int(supply))
 
     def append(self, rows: LedgerRows) -> None:
         """Add the rows of consecutive blocks on top of the tip: all tables or none.
