@@ -1,7 +1,7 @@
 """What differs between Bitcoin's networks, one `Network` value for each.
 
-Sources: Bitcoin Core `src/kernel/chainparams.cpp` (magic, genesis, prefixes, halving, proof of work), BIP 94 (testnet4),
-BIP 325 (signet; a custom signet has another magic, this is the default one).
+Sources: Bitcoin Core `src/kernel/chainparams.cpp` (magic, genesis, prefixes, halving, proof of work), BIP 94
+(testnet4), BIP 325 (signet; a custom signet has another magic, this is the default one).
 """
 
 from typing import Final, NamedTuple
