@@ -16,6 +16,7 @@ from reflow.errors import LedgerError
 from reflow.ledger.faults import Fault, Faults
 from reflow.ledger.kept_days import check_days
 from reflow.ledger.ledger import Ledger, Tip, memory_bytes, one_line, raise_if_storage_failed
+from reflow.ledger.scan_state import check_scan
 from reflow.ledger.verify_blocks import Before, Blocks, Longs, check_blocks, genesis, pieces, read_blocks
 from reflow.ledger.verify_coins import CoinCheck
 from reflow.ledger.verify_rows import Counted, check_scripts, count_rows
@@ -86,7 +87,16 @@ def verify(ledger: Ledger, *, progress: Progress = silent, threads: int | None =
         return _Verify(ledger, progress, threads or 2).run()
     except duckdb.Error as error:
         raise_if_storage_failed(error, f"{ledger.path}: cannot verify the ledger")
-        raise LedgerError(f"{ledger.path}: cannot read the ledger: {one_line(error)}") from error
+        raise LedgerError(
+            f"{ledger.path}: cannot read the ledger: {one_line(error)}; "
+            "delete the file and run `reflow ingest` again"
+        ) from error
+    except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
+        # Values that no other check calls wrong and that cannot be counted with; the cause is in __cause__.
+        raise LedgerError(
+            f"{ledger.path}: cannot verify the ledger: its values make no sense: {one_line(error)}; "
+            "delete the file and run `reflow ingest` again"
+        ) from error
 
 
 class _Verify:
@@ -119,9 +129,11 @@ class _Verify:
             if not self._faults.count:  # else it is no news that what depends on the rows is wrong too
                 self._faults.extend(*coins.faults(store, counts["tx"], self._threads, self._progress))
         counts["script"] = check_scripts(self._ledger.con, self._payees, self._faults)
+        for fault in check_scan(self._ledger):
+            self._faults.add(fault)
         if not self._faults.count:
-            for fault in check_days(self._ledger.con, progress=self._progress):
-                self._faults.add(Fault(*fault))
+            for what in check_days(self._ledger.con, progress=self._progress):
+                self._faults.add(Fault(*what))
         tip = self._ledger.tip() or Tip(0, self._ledger.network.genesis_hash, 0)
         return Verification(
             network=self._ledger.network.name,
