@@ -31,8 +31,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Blocks, labels and a sound ledger."""
     base = tmp_path_factory.mktemp("damage")
     ingest_folder(base / "ledger", write_simulation(base / "blocks", BLOCKS, xor_key=KEY))
-    rows = (f"{address_of(label.address.script, REGTEST)},{label.entity}\n" for label in simulation().labels)
-    (base / "labels.csv").write_text("address,entity\n" + "".join(rows))
+    rows = (
+        f"{address_of(label.address.script, REGTEST)},{label.entity},{label.category}\n"
+        for label in simulation().labels
+    )
+    (base / "labels.csv").write_text("address,entity,category\n" + "".join(rows))
     return base
 
 
@@ -67,9 +70,9 @@ def run_all(home: Path) -> Iterator[dict[str, Any]]:
 def test_no_damage_ends_in_a_traceback_or_in_wrong_figures(home: Path) -> None:
     shutil.copy(home / "ledger", home / "sound")
     sound = {verb: call(arguments) for verb, arguments in verbs(home, home / "sound").items()}
+    assert all(answer["status"] == 0 for answer in sound.values()), sound
     digest = json.loads(sound["verify"]["out"])["digest"]
     metrics = (home / "out" / "metrics.csv").read_text()
-    assert all(answer["status"] == 0 for answer in sound.values()), sound
     wrong = []
     for answer in run_all(home):
         damage, verb, status = DAMAGES[answer["damage"]], answer["verb"], answer["status"]

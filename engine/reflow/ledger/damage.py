@@ -17,6 +17,8 @@ REMEDY: Final = "`reflow verify` lists what is wrong; delete the file and run `r
 _YOUNGER: Final = {"source.print"}
 """Tables that ledgers of the same version may lack: the next ingest makes them."""
 
+_COLUMNS: Final = "SELECT schema_name, table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE NOT internal"
+
 Columns = dict[str, tuple[str, bool]]
 """Column to its type and whether it takes nulls."""
 
@@ -39,7 +41,7 @@ def _column(text: str) -> tuple[str, tuple[str, bool]]:
 def structure_fault(con: DuckDBPyConnection) -> str | None:
     """The first table that is not as the schema has it, told in words; None if all are."""
     tables: dict[str, Columns] = {}
-    for schema, table, column, kind, nullable in con.execute(query("columns")).fetchall():
+    for schema, table, column, kind, nullable in con.execute(_COLUMNS).fetchall():
         name = table if schema == "main" else f"{schema}.{table}"
         tables.setdefault(name, {})[column] = kind, bool(nullable)
     for name, expected in schema_tables().items():
@@ -56,7 +58,7 @@ def structure_fault(con: DuckDBPyConnection) -> str | None:
 
 def has_prints(con: DuckDBPyConnection) -> bool:
     """Whether the ledger has the table of fingerprints of what it knows of files."""
-    return any(row[:2] == ("source", "print") for row in con.execute(query("columns")).fetchall())
+    return any(row[:2] == ("source", "print") for row in con.execute(_COLUMNS).fetchall())
 
 
 def raise_if_damaged(ledger: "Ledger", doing: str, error: Exception) -> None:

@@ -23,6 +23,7 @@ from reflow.ledger.past import Tip as Tip
 from reflow.ledger.rows import LedgerRows
 from reflow.network import NETWORKS, Network
 from reflow.store.duckdb import DuckDbStore, count, memory_limit
+from reflow.store.relations import WANTED_BLOCK
 from reflow.store.resources import query
 
 SCHEMA_VERSION: Final = 2
@@ -186,7 +187,7 @@ class Ledger:
         """
         try:
             yield
-        except (ReflowError, OSError):
+        except ReflowError:
             raise
         except Exception as error:
             if isinstance(error, duckdb.Error):
@@ -228,14 +229,12 @@ class Ledger:
         """Append Arrow rows to a table, columns matched by name; in the transaction that is under way, if one is."""
         self.run(f"INSERT INTO {table} BY NAME SELECT * FROM incoming", rows)
 
-    def ask(self, question: str, incoming: pa.Table | None = None) -> int:
-        """The one number that a question answers with; it may read `incoming`."""
-        if incoming is not None:
-            self.con.register("incoming", incoming)
-        number = count(self.con, query(question))
-        if incoming is not None:
-            self.con.unregister("incoming")
-        return number
+    def ask(self, question: str, wanted_block: pa.Table | None = None) -> int:
+        """The one number that a question answers with; it may read `wanted_block`."""
+        if wanted_block is None:
+            return count(self.con, query(question))
+        with DuckDbStore(self.con).lend(WANTED_BLOCK, wanted_block):
+            return count(self.con, query(question))
 
     def run(self, sql: str, incoming: pa.Table) -> None:
         """Execute a statement that reads `incoming`."""
