@@ -17,7 +17,10 @@ REMEDY: Final = "`reflow verify` lists what is wrong; delete the file and run `r
 _YOUNGER: Final = {"source.print"}
 """Tables that ledgers of the same version may lack: the next ingest makes them."""
 
-_COLUMNS: Final = "SELECT schema_name, table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE NOT internal"
+_COLUMNS: Final = (
+    "SELECT schema_name, table_name, column_name, data_type, is_nullable "
+    "FROM duckdb_columns() WHERE NOT internal"
+)
 
 Columns = dict[str, tuple[str, bool]]
 """Column to its type and whether it takes nulls."""
