@@ -77,6 +77,11 @@ CREATE TABLE source.header (
     height       INTEGER NOT NULL,      -- -1 while no known chain leads back to genesis
     work         BLOB NOT NULL          -- of the chain up to this block, 32 bytes big-endian
 );
+-- Fingerprints of the tables above, so that verify sees when one of their rows has changed.
+CREATE TABLE source.print (
+    files    HUGEINT NOT NULL,          -- of folder and file
+    headers  HUGEINT NOT NULL
+);
 
 -- What depends on the rows above and the clock alone, computed once for a complete day and kept (reflow.ledger.kept_days). A
 -- cache: without these rows a recompute takes longer, and nothing else changes.

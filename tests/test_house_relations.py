@@ -95,7 +95,7 @@ def test_a_query_reads_what_its_header_says(ledger: Ledger, name: str) -> None:
     said = said_to_read(name)
     changed = {word for line in header(name, "Changes") for word in line.strip(" s").split(", ")}
     assert tables_in(query(name)) | changed == said | changed
-    tables = {"source." + t for t in ("folder", "file", "header")} | {
+    tables = {"source." + t for t in ("folder", "file", "header", "print")} | {
         "kept." + t for t in ("until", "day", "holding")
     }
     tables |= {row[0] for row in ledger.con.execute("SHOW TABLES").fetchall()}

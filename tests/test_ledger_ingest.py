@@ -18,7 +18,8 @@ from reflow.blocks.decode import decode
 from reflow.errors import LedgerError
 from reflow.ledger.ingest import IngestProgress, ingest
 from reflow.ledger.ledger import Ledger
-from reflow.ledger.rows import Assembler, LedgerRows, Tip, mediantimes
+from reflow.ledger.past import Past
+from reflow.ledger.rows import Assembler, LedgerRows, mediantimes
 from reflow.network import REGTEST
 from reflow.simulate.blockfiles import BlockFileWriter, write_chain
 from reflow.simulate.chain import Block, Chain, Payee
@@ -170,7 +171,7 @@ def write_both(folder: Path, old: list[Block], branch: list[Block]) -> None:
 def test_the_last_blocks_are_the_last_after_a_roll_back_to_a_shorter_chain(tmp_path: Path) -> None:
     """In one session, where deleted rows are still in the database's statistics."""
     old = simulation().blocks[:161]
-    rows = Assembler(Tip(0, REGTEST.genesis_hash, 0), [REGTEST.genesis_time]).rows(
+    rows = Assembler(Past.genesis(REGTEST)).rows(
         decode(batch_of(1, [b.raw for b in old[1:]], [b.undo or b"\0" for b in old[1:]]), REGTEST)
     )
     with Ledger.open(tmp_path / "ledger", REGTEST) as ledger:
@@ -183,7 +184,7 @@ def test_the_last_blocks_are_the_last_after_a_roll_back_to_a_shorter_chain(tmp_p
         tip = ledger.tip()
         assert tip is not None
         assert tip.height == 127
-        assert ledger.recent_times() == [block.time for block in old[118:128]]
+        assert ledger.recent_times() == [block.time for block in old[117:128]]
 
 
 def test_a_branch_of_equal_work_is_not_followed(tmp_path: Path) -> None:

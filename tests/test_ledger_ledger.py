@@ -11,7 +11,7 @@ import pytest
 
 from reflow.blocks.decode import decode
 from reflow.errors import LedgerError
-from reflow.ledger.ledger import SCHEMA_VERSION, Ledger, Tip
+from reflow.ledger.ledger import SCHEMA_VERSION, Ledger
 from reflow.ledger.rows import SCHEMAS, Assembler, LedgerRows
 from reflow.network import MAIN, REGTEST
 from support.chains import LEDGER_TABLES, batch_of, content, ingest_folder, simulation, write_simulation
@@ -27,8 +27,7 @@ def rows_of(ledger: Ledger, first: int, last: int) -> LedgerRows:
     """Rows of blocks of the simulation, as the ingest would make them on top of the ledger's tip."""
     part = simulation().blocks[first : last + 1]
     batch = batch_of(first, [b.raw for b in part], [b.undo or b"" for b in part], [b.hash for b in part])
-    tip = ledger.tip() or Tip(0, REGTEST.genesis_hash, 0)
-    return Assembler(tip, ledger.recent_times()).rows(decode(batch, REGTEST))
+    return Assembler(ledger.past()).rows(decode(batch, REGTEST))
 
 
 def all_rows(ledger: Ledger) -> dict[str, list[tuple[object, ...]]]:

@@ -13,6 +13,11 @@ class ReflowError(Exception):
 class BadBlockError(ReflowError):
     """A block or its undo data failed a check: names file, offset, height and what differed."""
 
+    def __init__(self, text: str, block: int = 0) -> None:
+        """`block` is its number in the batch: so many before it are sound."""
+        super().__init__(text)
+        self.block = block
+
 
 class SourceError(ReflowError):
     """The node's files or its RPC cannot be read: missing, unreadable, unreachable, pruned, too old."""

@@ -1,7 +1,7 @@
 """What differs between Bitcoin's networks, one `Network` value for each.
 
-Sources: Bitcoin Core `src/kernel/chainparams.cpp` (magic, genesis, prefixes, halving), BIP 94 (testnet4), BIP 325
-(signet; a custom signet has another magic, this is the default one).
+Sources: Bitcoin Core `src/kernel/chainparams.cpp` (magic, genesis, prefixes, halving, proof of work), BIP 94
+(testnet4), BIP 325 (signet; a custom signet has another magic, this is the default one).
 """
 
 from typing import Final, NamedTuple
@@ -14,6 +14,9 @@ MAX_MONEY: Final = 21_000_000 * COIN
 
 MAX_BLOCK_SIZE: Final = 4_000_000
 """Serialized block size limit in bytes on every network (BIP 141)."""
+
+MAX_BLOCK_WEIGHT: Final = 4_000_000
+"""Limit of a block's bytes where those that are no witness count four times (BIP 141)."""
 
 
 class Network(NamedTuple):
@@ -37,6 +40,12 @@ class Network(NamedTuple):
     """Human-readable part of bech32 and bech32m addresses."""
     halving_interval: int
     """Blocks between halvings of the subsidy."""
+    pow_limit: int
+    """The largest target that a header may have, in the compact form of `bits`."""
+    bip34_height: int | None
+    """From this height on each coinbase begins with its height (BIP 34); None where that was never fixed."""
+    retargets: bool
+    """Whether `bits` follow from header times alone: main has no exceptions for late blocks as the testnets do."""
 
     def subsidy(self, height: int) -> int:
         """New sat that the coinbase of the block at `height` may claim beyond the fees."""
@@ -53,9 +62,22 @@ def _network(
     prefixes: tuple[int, int],
     hrp: str,
     halving_interval: int = 210_000,
+    pow_limit: int = 0x1D00FFFF,
+    bip34_height: int | None = 1,
+    retargets: bool = False,
 ) -> Network:
     return Network(
-        name, bytes.fromhex(magic), bytes.fromhex(genesis), time, folder, *prefixes, hrp, halving_interval
+        name,
+        bytes.fromhex(magic),
+        bytes.fromhex(genesis),
+        time,
+        folder,
+        *prefixes,
+        hrp,
+        halving_interval,
+        pow_limit,
+        bip34_height,
+        retargets,
     )
 
 
@@ -70,6 +92,8 @@ NETWORKS: Final[dict[str, Network]] = {
             "",
             (0x00, 0x05),
             "bc",
+            bip34_height=227_931,
+            retargets=True,
         ),
         _network(
             "test",
@@ -79,6 +103,7 @@ NETWORKS: Final[dict[str, Network]] = {
             "testnet3",
             (0x6F, 0xC4),
             "tb",
+            bip34_height=21_111,
         ),
         _network(
             "testnet4",
@@ -97,6 +122,7 @@ NETWORKS: Final[dict[str, Network]] = {
             "signet",
             (0x6F, 0xC4),
             "tb",
+            pow_limit=0x1E0377AE,
         ),
         _network(
             "regtest",
@@ -107,6 +133,8 @@ NETWORKS: Final[dict[str, Network]] = {
             (0x6F, 0xC4),
             "bcrt",
             150,
+            pow_limit=0x207FFFFF,
+            bip34_height=None,
         ),
     )
 }

@@ -1,8 +1,9 @@
 -- recent_times: the header times that count as predecessors for the next block's mediantime.
 --
 -- Reads    block
--- Returns  up to ten rows in chain order (genesis is not in the ledger: the caller puts it first when there are fewer)
+-- Returns  up to eleven rows in chain order (genesis is not in the ledger: the caller puts it first when there are fewer)
 --   time  BIGINT   seconds since 1970 UTC
 SELECT time
-FROM (SELECT height, time FROM block ORDER BY height DESC LIMIT 10) AS recent
+FROM block
+WHERE height > (SELECT max(height) FROM block) - 11
 ORDER BY height

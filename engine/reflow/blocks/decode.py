@@ -1,10 +1,12 @@
 """One batch of raw blocks to columns, with every check that needs no other batch.
 
-Checked here: block hash, Merkle root, witness commitment, one coinbase and in front, undo counts, value ranges,
-debits >= credits per transaction, coinbase <= subsidy + fees. Links between blocks, the chain's work and the undo
-checksums are the source's business.
+Checked here: block hash, proof of work within the network's limit, Merkle root, witness commitment, weight, one
+coinbase and in front, its scriptSig and height, no output spent twice in a block, undo counts, amounts and their sums,
+debits >= credits per transaction, coinbase <= subsidy + fees. What depends on blocks before is checked where they are
+put together (ledger/past.py); undo checksums are the source's business.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import coincurve
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reflow.blocks import hashing, kernels
+from reflow.blocks.headers import bits_fault, meets_target
 from reflow.blocks.kernels import Layout, Postings
 from reflow.blocks.source import RawBatch, bounds_of
 from reflow.errors import BadBlockError
@@ -29,12 +32,14 @@ class DecodedBatch(NamedTuple):
     """(blocks, 32), in display order."""
     times: NDArray[np.int64]
     """Header times, seconds since 1970 UTC."""
+    bits: NDArray[np.int64]
+    """Compact targets of the headers."""
     sizes: NDArray[np.int64]
     """Serialized bytes, witness included."""
     first_tx: NDArray[np.int64]
     """(blocks + 1): block b has the transactions first_tx[b] .. first_tx[b + 1] - 1."""
     sums: NDArray[np.int64]
-    """(blocks, 5): fees, issuance, transfer count, transfer value (sat), digest."""
+    """(blocks, 6): fees, issuance, transfer count, transfer value (sat), digest, the most that a transaction spends."""
     script_sigs: list[bytes]
     """The coinbase scriptSig of each block."""
     txids: NDArray[np.uint8]
@@ -49,6 +54,44 @@ class DecodedBatch(NamedTuple):
     """Coinbase transaction of each positive coinbase output."""
     payee_account: NDArray[np.int64]
     payee_scripts: list[bytes]
+    place: Callable[[int], str]
+    """Where block b of the batch was read from, for a message."""
+
+    def first(self, count: int) -> "DecodedBatch":
+        """The first `count` blocks."""
+        transactions = int(self.first_tx[count])
+        lengths = {"block": count, "tx": transactions}
+        for side in ("debit", "credit", "payee"):
+            lengths[side] = int(np.searchsorted(getattr(self, f"{side}_tx"), transactions))
+        share = self.byte_count * int(self.sizes[:count].sum()) // int(self.sizes.sum())
+        columns = {
+            name: getattr(self, name)[:size] for kind, size in lengths.items() for name in _COLUMNS_OF[kind]
+        }
+        return self._replace(byte_count=share, first_tx=self.first_tx[: count + 1], **columns)
+
+
+_COLUMNS_OF: Final = {
+    "block": ("hashes", "prev_hashes", "times", "bits", "sizes", "sums", "script_sigs"),
+    "tx": ("txids",),
+    **{side: tuple(f"{side}_{name}" for name in ("tx", "account", "value")) for side in ("debit", "credit")},
+    "payee": ("payee_tx", "payee_account", "payee_scripts"),
+}
+"""Which columns have a row for each block, transaction and so on."""
+
+
+def decode_sound(batch: RawBatch, network: Network) -> tuple[DecodedBatch | None, BadBlockError | None]:
+    """The columns of the blocks before the first bad one, None if that is the batch's first; and what is wrong with it.
+
+    See `decode`.
+    """
+    count, error = len(batch.offsets), None
+    while count:
+        try:
+            return decode(batch.first(count), network), error
+        except BadBlockError as fault:
+            count, error = fault.block, fault
+            batch = batch._replace(xor_key=None)  # undone already
+    return None, error
 
 
 def decode(batch: RawBatch, network: Network) -> DecodedBatch:
@@ -64,7 +107,12 @@ def decode(batch: RawBatch, network: Network) -> DecodedBatch:
     hashing.hash_transactions(batch.blocks, layout.transactions, txids)
     hashing.check_roots(batch.blocks, batch.block_bounds, layout.first_tx, txids, batch.hashes, fault)
     _check(batch, fault)
+    _check_work(batch, network)
+    script_sigs = [_script_sig(batch.blocks, layout.transactions[t]) for t in layout.first_tx[:-1]]
+    _check_heights(batch, script_sigs, network)
     hashing.check_witnesses(batch.blocks, layout, txids, fault)
+    _check(batch, fault)
+    kernels.check_spends(batch.blocks, layout, fault)
     _check(batch, fault)
     debits = _debits(batch, layout, fault)
     credited = Postings(np.empty(len(layout.values), np.int64), layout.values)
@@ -75,7 +123,44 @@ def decode(batch: RawBatch, network: Network) -> DecodedBatch:
     subsidies = np.array([network.subsidy(height) for height in heights], np.int64)
     kernels.sum_blocks(layout, subsidies, txids, debits, credited, sums, fault)
     _check(batch, fault)
-    return _columns(batch, layout, txids, debits, credited, sums)
+    return _columns(batch, layout, txids, debits, credited, sums, script_sigs)
+
+
+def _check_work(batch: RawBatch, network: Network) -> None:
+    """Each header's target is within the network's limit, and its hash meets it."""
+    bits = _header_numbers(batch, 72)
+    for block, (value, block_hash) in enumerate(zip(bits.tolist(), batch.hashes, strict=True)):
+        if wrong := bits_fault(value, network):
+            raise _error(batch, block, wrong)
+        if not meets_target(block_hash.tobytes(), value):
+            raise _error(batch, block, f"its hash does not meet its own target, bits {value:08x}")
+
+
+def _check_heights(batch: RawBatch, script_sigs: list[bytes], network: Network) -> None:
+    """Each coinbase begins with its height, from where on this is the rule (BIP 34)."""
+    for block, script_sig in enumerate(script_sigs):
+        height = batch.first_height + block
+        if network.bip34_height is not None and height >= network.bip34_height:
+            expected = _height_push(height)
+            if not script_sig.startswith(expected):
+                found = script_sig[: len(expected)].hex()
+                raise _error(
+                    batch, block, f"coinbase begins with {found}, expected its height, {expected.hex()}"
+                )
+
+
+def _height_push(height: int) -> bytes:
+    """A height as a minimal script number (BIP 34)."""
+    if height <= 16:
+        return bytes([0x50 + height])
+    size = height.bit_length() // 8 + 1
+    return bytes([size]) + height.to_bytes(size, "little")
+
+
+def _header_numbers(batch: RawBatch, position: int) -> NDArray[np.int64]:
+    """The 32-bit number at a position of each header."""
+    columns = batch.block_bounds[:-1, None] + np.arange(position, position + 4)
+    return np.asarray(batch.blocks[columns].view("<u4")[:, 0], np.int64)
 
 
 def input_counts(block: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -158,6 +243,7 @@ def _columns(
     debits: Postings,
     credited: Postings,
     sums: NDArray[np.int64],
+    script_sigs: list[bytes],
 ) -> DecodedBatch:
     starts = batch.block_bounds[:-1]
     headers = batch.blocks[starts[:, None] + np.arange(80)]
@@ -171,11 +257,12 @@ def _columns(
         byte_count=batch.byte_count,
         hashes=np.ascontiguousarray(batch.hashes[:, ::-1]),
         prev_hashes=np.ascontiguousarray(headers[:, 35:3:-1]),
-        times=headers[:, 68:72].copy().view(np.uint32)[:, 0].astype(np.int64),
+        times=_header_numbers(batch, 68),
+        bits=_header_numbers(batch, 72),
         sizes=np.diff(batch.block_bounds),
         first_tx=layout.first_tx,
         sums=sums,
-        script_sigs=[_script_sig(batch.blocks, layout.transactions[t]) for t in layout.first_tx[:-1]],
+        script_sigs=script_sigs,
         txids=txids,
         debit_tx=np.repeat(numbers, spending),
         debit_account=debits.account,
@@ -188,6 +275,7 @@ def _columns(
         ],
         payee_account=credited.account[payee_rows],
         payee_scripts=[batch.blocks[start:end].tobytes() for start, end in bounds],
+        place=batch.place,
     )
 
 
@@ -204,7 +292,7 @@ def _payee_rows(layout: Layout) -> NDArray[np.int64]:
 
 
 def _script_sig(blocks: NDArray[np.uint8], transaction: NDArray[np.int64]) -> bytes:
-    """The coinbase's scriptSig; at most 100 bytes by consensus, so its length is one byte."""
+    """The coinbase's scriptSig; at most 100 bytes (`lay_out` checks it), so its length is one byte."""
     start = int(transaction[kernels.TX_INPUTS]) + 37
     return blocks[start + 1 : start + 1 + int(blocks[start])].tobytes()
 
@@ -227,6 +315,17 @@ _FAULTS: Final = {
     kernels.UNDO_VALUE_RANGE: "undo data of transaction {tx} have a coin of {found} sat, expected 0 to {expected}",
     kernels.UNDO_POINT: "undo data have a public key that is not on the curve",
     kernels.OVERSPENT: "transaction {tx} spends {found} sat and pays {expected}: debits must cover credits",
+    kernels.NO_INPUTS: "transaction {tx} has no inputs",
+    kernels.NO_OUTPUTS: "transaction {tx} has no outputs",
+    kernels.SCRIPT_SIG_SIZE: "scriptSig of its coinbase has {found} bytes, expected 2 to {expected}",
+    kernels.OUTPUTS_RANGE: "transaction {tx} has outputs of {found} sat and more, expected at most {expected} in all",
+    kernels.WEIGHT: "weight {found}, expected at most {expected}",
+    kernels.TWINS: "two equal hashes make a pair in its Merkle tree: it repeats transactions (CVE-2012-2459)",
+    kernels.NULL_OUTPOINT: "transaction {tx} has an input without an output that it spends, as only a coinbase may",
+    kernels.SPENT_TWICE: "transaction {tx} spends an output that is spent before in the same block or transaction",
+    kernels.INPUTS_RANGE: "transaction {tx} spends {found} sat and more, expected at most {expected} in all",
+    kernels.FEES_RANGE: "fees up to transaction {tx} are {found} sat, expected at most {expected}",
+    kernels.TRANSFERS_RANGE: "outputs up to transaction {tx} come to {found} sat, expected at most {expected}",
     kernels.OVERCLAIMED: "coinbase claims {found} sat, expected at most {expected} (subsidy and fees)",
 }
 
@@ -235,5 +334,9 @@ def _check(batch: RawBatch, fault: NDArray[np.int64]) -> None:
     """Raise what a kernel found, if it found something."""
     code, block, tx, found, expected = fault.tolist()
     if code != kernels.OK:
-        what = _FAULTS[code].format(tx=tx, found=found, expected=expected)
-        raise BadBlockError(f"{batch.place(block)}: block at height {batch.first_height + block}: {what}")
+        raise _error(batch, block, _FAULTS[code].format(tx=tx, found=found, expected=expected))
+
+
+def _error(batch: RawBatch, block: int, what: str) -> BadBlockError:
+    """The error about block `block` of the batch."""
+    return BadBlockError(f"{batch.place(block)}: block at height {batch.first_height + block}: {what}", block)

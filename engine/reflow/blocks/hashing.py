@@ -12,6 +12,7 @@ from numba import njit
 from reflow.blocks.kernels import (
     BLOCK_HASH,
     MERKLE_ROOT,
+    TWINS,
     TX_END,
     TX_INPUTS,
     TX_START,
@@ -129,22 +130,39 @@ def hash_witnesses(raw, transactions, txids, wtxids):
 
 @njit(nogil=True, cache=True)
 def _merkle_root(leaves, count):
-    """Merkle root of leaves[:count] (a spare row behind them), computed in place in row 0."""
+    """Merkle root of leaves[:count] (a spare row behind them), computed in place in row 0; gives whether it is unique.
+
+    It is not where two hashes that make a pair are equal: a list whose end is repeated has the same root
+    (CVE-2012-2459).
+    """
+    is_unique = True
     while count > 1:
+        for k in range(0, count - 1, 2):
+            is_unique &= _is_other(leaves[k], leaves[k + 1])
         if count & 1:
             copy_bytes(leaves[count].ctypes.data, leaves[count - 1].ctypes.data, 4 * WORDS)
             count += 1
         count //= 2
         hash_pairs(leaves, count)
+    return is_unique
+
+
+@njit(nogil=True, cache=True)
+def _is_other(a, b):
+    """Whether two rows of words differ."""
+    for word in range(WORDS):  # numba compiles loops, not generators in any()
+        if a[word] != b[word]:
+            return True
+    return False
 
 
 @njit(nogil=True, cache=True)
 def _root(hashes):
-    """The Merkle root of `hashes`, as a row of 32 bytes."""
+    """The Merkle root of `hashes`, as a row of 32 bytes, and whether no other list of hashes is known to have it."""
     leaves = np.empty((len(hashes) + 1, WORDS), np.uint32)
     copy_bytes(leaves.ctypes.data, hashes.ctypes.data, 4 * WORDS * len(hashes))
-    _merkle_root(leaves, len(hashes))
-    return leaves[0].view(np.uint8)
+    is_unique = _merkle_root(leaves, len(hashes))
+    return leaves[0].view(np.uint8), is_unique
 
 
 @njit(nogil=True, cache=True)
@@ -168,8 +186,12 @@ def check_roots(raw, bounds, first_tx, txids, hashes, fault):
         if differ(found[b], hashes[b]):
             fault[:] = (BLOCK_HASH, b, 0, 0, 0)
             return
-        if differ(_root(txids[first_tx[b] : first_tx[b + 1]]), headers[b, 36:68]):
+        root, is_unique = _root(txids[first_tx[b] : first_tx[b + 1]])
+        if differ(root, headers[b, 36:68]):
             fault[:] = (MERKLE_ROOT, b, 0, 0, 0)
+            return
+        if not is_unique:
+            fault[:] = (TWINS, b, 0, 0, 0)
             return
 
 
@@ -209,9 +231,9 @@ def check_witnesses(raw, layout, txids, fault):
                     return
             continue
         wtxids[t0] = 0  # the coinbase's counts as zero
-        pair[0] = _root(wtxids[t0:t1])
+        pair[0] = _root(wtxids[t0:t1])[0]
         pair[1] = raw[witness + 2 : witness + 34]
-        if differ(_root(pair), raw[position : position + 32]):
+        if differ(_root(pair)[0], raw[position : position + 32]):
             fault[:] = (WITNESS_ROOT, b, 0, 0, 0)
             return
 

@@ -15,8 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from reflow.blocks.memory import copy_bytes
-from reflow.network import MAX_MONEY
+from reflow.blocks.memory import copy_bytes, load_big_endian
+from reflow.network import MAX_BLOCK_WEIGHT, MAX_MONEY
 
 # Fault codes, in the order in which the checks run.
 OK: Final = 0
@@ -38,6 +38,17 @@ OVERSPENT: Final = 15
 OVERCLAIMED: Final = 16
 BLOCK_HASH: Final = 17
 UNEXPECTED_WITNESS: Final = 18
+NO_INPUTS: Final = 19
+NO_OUTPUTS: Final = 20
+SCRIPT_SIG_SIZE: Final = 21
+OUTPUTS_RANGE: Final = 22
+WEIGHT: Final = 23
+TWINS: Final = 24
+NULL_OUTPOINT: Final = 25
+SPENT_TWICE: Final = 26
+INPUTS_RANGE: Final = 27
+FEES_RANGE: Final = 28
+TRANSFERS_RANGE: Final = 29
 
 # Columns of the per-transaction table of positions in `raw`.
 TX_START, TX_INPUTS, TX_OUTPUTS, TX_WITNESS, TX_END, TX_COLUMNS = 0, 1, 2, 3, 4, 5
@@ -253,19 +264,31 @@ def lay_out(raw, bounds, layout, fault):
     for b in range(len(bounds) - 1):
         end = bounds[b + 1]
         transactions, position = compact(raw, bounds[b] + 80, end)
+        weight = 4 * (position - bounds[b])
         for i in range(transactions):
             inputs[t], outputs[t] = _walk_transaction(raw, position, end, t, layout.transactions)
-            null = inputs[t] == 1 and _is_coinbase_input(
-                raw, _input_position(raw, layout.transactions[t, TX_INPUTS])
-            )
+            if inputs[t] == 0 or outputs[t] == 0:
+                fault[:] = (NO_INPUTS if inputs[t] == 0 else NO_OUTPUTS, b, i, 0, 1)
+                return
+            first = _input_position(raw, layout.transactions[t, TX_INPUTS])
+            null = inputs[t] == 1 and _is_coinbase_input(raw, first)
             if null != (i == 0):
                 fault[:] = (SECOND_COINBASE if null else NOT_COINBASE, b, i, int(null), int(i == 0))
                 return
+            size, _ = compact(raw, first + 36, end)
+            if i == 0 and (size < 2 or size > 100):
+                fault[:] = (SCRIPT_SIG_SIZE, b, i, size, 100)
+                return
             position = layout.transactions[t, TX_OUTPUTS]
+            paid = np.int64(0)
             for _ in range(outputs[t]):
                 values[o] = _i64(raw, position)
                 if values[o] < 0 or values[o] > MAX_MONEY:
                     fault[:] = (VALUE_RANGE, b, i, values[o], MAX_MONEY)
+                    return
+                paid += values[o]
+                if paid > MAX_MONEY:
+                    fault[:] = (OUTPUTS_RANGE, b, i, paid, MAX_MONEY)
                     return
                 size, position = compact(raw, position + 8, end)
                 scripts[o, 0] = position
@@ -273,7 +296,69 @@ def lay_out(raw, bounds, layout, fault):
                 scripts[o, 1] = position
                 o += 1
             position = layout.transactions[t, TX_END]
+            weight += _weight(layout.transactions[t])
             t += 1
+        if weight > MAX_BLOCK_WEIGHT:
+            fault[:] = (WEIGHT, b, 0, weight, MAX_BLOCK_WEIGHT)
+            return
+
+
+@njit(nogil=True, cache=True)
+def _weight(positions):
+    """Bytes of a transaction where those that are no witness count four times (BIP 141)."""
+    size = positions[TX_END] - positions[TX_START]
+    if positions[TX_INPUTS] == positions[TX_START] + 4:
+        return 4 * size
+    witness = positions[TX_END] - 4 - positions[TX_WITNESS] + 2  # with marker and flag
+    return 4 * size - 3 * witness
+
+
+@njit(nogil=True, cache=True)
+def _is_same_outpoint(raw, a, b):
+    """Whether the 36 bytes at two positions are the same."""
+    first, second = raw.ctypes.data + a, raw.ctypes.data + b
+    return (
+        load_big_endian(first) == load_big_endian(second)
+        and load_big_endian(first + 8) == load_big_endian(second + 8)
+        and load_big_endian(first + 16) == load_big_endian(second + 16)
+        and load_big_endian(first + 24) == load_big_endian(second + 24)
+        and load_big_endian(first + 28) == load_big_endian(second + 28)
+    )
+
+
+@njit(nogil=True, cache=True)
+def check_spends(raw, layout, fault):
+    """No output is spent twice in a block, by one transaction or by two, and only the coinbase has a null outpoint.
+
+    The outpoints of a block are a hash table of their positions in `raw`, at most half of it used.
+    """
+    first_tx, inputs, transactions = layout.first_tx, layout.inputs, layout.transactions
+    bits = 4
+    while 1 << bits < 2 * layout.counts[:, 1].max():
+        bits += 1
+    table = np.empty(1 << bits, np.int64)
+    for b in range(len(first_tx) - 1):
+        bits = 4
+        while 1 << bits < 2 * layout.counts[b, 1]:
+            bits += 1
+        table[: 1 << bits] = -1
+        for t in range(first_tx[b] + 1, first_tx[b + 1]):
+            position = _input_position(raw, transactions[t, TX_INPUTS])
+            for _ in range(inputs[t]):
+                txid = load_big_endian(raw.ctypes.data + position)
+                if txid == 0 and _is_coinbase_input(raw, position):
+                    fault[:] = (NULL_OUTPOINT, b, t - first_tx[b], 0, 0)
+                    return
+                key = np.uint64(txid + _u32(raw, position + 32)) * np.uint64(0x9E3779B97F4A7C15)
+                slot = np.int64(key >> np.uint64(64 - bits))
+                while table[slot] >= 0:
+                    if _is_same_outpoint(raw, table[slot], position):
+                        fault[:] = (SPENT_TWICE, b, t - first_tx[b], 0, 0)
+                        return
+                    slot = (slot + 1) & ((1 << bits) - 1)
+                table[slot] = position
+                size, position = compact(raw, position + 36, transactions[t, TX_OUTPUTS])
+                position += size + 4
 
 
 @njit(nogil=True, cache=True)
@@ -482,7 +567,10 @@ def _transfers(debits, d, inputs, credited, o, outputs):
 
 
 # Columns of the per-block sums.
-FEES, ISSUANCE, TRANSFER_COUNT, TRANSFER_VALUE, DIGEST, SUMS = 0, 1, 2, 3, 4, 5
+FEES, ISSUANCE, TRANSFER_COUNT, TRANSFER_VALUE, DIGEST, LARGEST_DRAWN, SUMS = 0, 1, 2, 3, 4, 5, 6
+
+_MOST_MOVED: Final = 2**62
+"""Sat that one block can move where it pays the same coins again and again: a column has room for more."""
 
 
 @njit(nogil=True, cache=True)
@@ -498,6 +586,7 @@ def sum_blocks(layout, subsidies, txids, debits, credited, sums, fault):
     o = 0
     for b in range(len(first_tx) - 1):
         claimed = np.int64(0)
+        largest = np.int64(0)
         fees = np.int64(0)
         transfer_count = np.int64(0)
         transfer_value = np.int64(0)
@@ -507,7 +596,7 @@ def sum_blocks(layout, subsidies, txids, debits, credited, sums, fault):
             digest += mix(words[t, 0], words[t, 1], place) + mix(words[t, 2], words[t, 3], place + 1)
             paid = np.int64(0)
             for k in range(o, o + outputs[t]):
-                paid = min(paid + credited.value[k], np.int64(MAX_MONEY + 1))  # a sum that cannot wrap round
+                paid += credited.value[k]  # at most MAX_MONEY: `lay_out` refuses more
                 digest += mix(credited.account[k], credited.value[k], place + 2)
             if t == first_tx[b]:
                 claimed = paid
@@ -515,15 +604,25 @@ def sum_blocks(layout, subsidies, txids, debits, credited, sums, fault):
                 continue
             drawn = np.int64(0)
             for k in range(d, d + inputs[t]):
-                drawn = min(drawn + debits.value[k], np.int64(MAX_MONEY))
+                drawn += debits.value[k]
+                if drawn > MAX_MONEY:
+                    fault[:] = (INPUTS_RANGE, b, t - first_tx[b], drawn, MAX_MONEY)
+                    return
                 digest += mix(debits.account[k], debits.value[k], place + 3)
             if paid > drawn:
                 fault[:] = (OVERSPENT, b, t - first_tx[b], drawn, paid)
                 return
             fees += drawn - paid
+            if fees > MAX_MONEY:
+                fault[:] = (FEES_RANGE, b, t - first_tx[b], fees, MAX_MONEY)
+                return
+            largest = max(largest, drawn)
             count, total = _transfers(debits, d, inputs[t], credited, o, outputs[t])
             transfer_count += count
             transfer_value += total
+            if transfer_value > _MOST_MOVED:
+                fault[:] = (TRANSFERS_RANGE, b, t - first_tx[b], transfer_value, _MOST_MOVED)
+                return
             d += inputs[t]
             o += outputs[t]
         if claimed > subsidies[b] + fees:
@@ -534,3 +633,4 @@ def sum_blocks(layout, subsidies, txids, debits, credited, sums, fault):
         sums[b, TRANSFER_COUNT] = transfer_count
         sums[b, TRANSFER_VALUE] = transfer_value
         sums[b, DIGEST] = np.int64(digest)
+        sums[b, LARGEST_DRAWN] = largest

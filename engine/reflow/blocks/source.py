@@ -47,6 +47,18 @@ class RawBatch(NamedTuple):
         """Bytes of blocks and undo data."""
         return int(self.block_bounds[-1] + self.undo_bounds[-1])
 
+    def first(self, count: int) -> "RawBatch":
+        """The first `count` blocks."""
+        block_bounds, undo_bounds = self.block_bounds[: count + 1], self.undo_bounds[: count + 1]
+        return self._replace(
+            blocks=self.blocks[: block_bounds[-1]],
+            block_bounds=block_bounds,
+            undo=self.undo[: undo_bounds[-1]],
+            undo_bounds=undo_bounds,
+            hashes=self.hashes[:count],
+            offsets=self.offsets[:count],
+        )
+
 
 class Behind(NamedTuple):
     """Blocks that a node has, or knows of, and has not connected, although they have more work than its chain."""

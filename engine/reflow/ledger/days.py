@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reflow.clock import Clock
+from reflow.network import MAX_BLOCK_SIZE
 from reflow.store.store import Store
 
 Longs = NDArray[np.int64]
@@ -16,6 +17,10 @@ Ints = NDArray[np.int32]
 RANGE_BYTES: Final = 600_000_000
 """Blocks of that many bytes have about six million debits and credits, which lie in memory."""
 _BYTES_OF_TX: Final = 400
+_SMALLEST_TX: Final = 60
+"""Bytes."""
+_LAST_DAY: Final = 2**32 // 86_400
+"""Header times have 32 bits."""
 _EPOCH: Final = date(1970, 1, 1)
 
 
@@ -77,9 +82,10 @@ def read_rows(store: Store, part: Range) -> tuple[list[Rows], list[Rows]]:
 
 
 def read_blocks(store: Store, clock: Clock) -> Blocks:
-    """The blocks of the ledger with their days under `clock`."""
+    """The blocks of the ledger with their days under `clock`. Raises ValueError on numbers that only damage makes."""
     found = store.columns("block_days", header_clock=clock == "header")
     day = np.asarray(found.pop("day"), np.int32)
+    _check_numbers(day, found)
     first, latest = (int(day.min()), int(day.max())) if len(day) else (0, 0)
     return Blocks(
         first_day=_EPOCH + timedelta(first),
@@ -87,6 +93,17 @@ def read_blocks(store: Store, clock: Clock) -> Blocks:
         day=np.minimum(day - first, latest - first).astype(np.int32),
         columns={name: np.asarray(column, np.int64) for name, column in found.items()},
     )
+
+
+def _check_numbers(day: Ints, columns: dict[str, NDArray[Any]]) -> None:
+    """Arrays are made as large as these numbers say, and their rows are taken for places in them."""
+    if len(day) and not 0 <= int(day.min()) <= int(day.max()) <= _LAST_DAY:
+        raise ValueError(f"blocks of day {int(day.min())} to {int(day.max())}, expected 0 to {_LAST_DAY}")
+    first_tx, tx_count = (np.asarray(columns[name], np.int64) for name in ("first_tx", "tx_count"))
+    if np.any((tx_count < 1) | (tx_count > MAX_BLOCK_SIZE // _SMALLEST_TX)):
+        raise ValueError("a block with a number of transactions that none can have")
+    if not np.array_equal(first_tx, np.cumsum(tx_count) - tx_count):
+        raise ValueError("transactions of blocks are not numbered one by one")
 
 
 def whole_day_ranges(

@@ -12,14 +12,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import duckdb
-
-from reflow.blocks.decode import DecodedBatch, decode
+from reflow.blocks.decode import DecodedBatch, decode_sound
 from reflow.blocks.source import Behind, BlockSource, RawBatch
 from reflow.clock import CLOCKS, Clock
 from reflow.errors import BadBlockError, ChainMovedError, LedgerError, ReflowError, SourceError
 from reflow.ledger.kept_days import keep_days, kept_clocks
-from reflow.ledger.ledger import Ledger, Tip, memory_bytes, raise_if_storage_failed
+from reflow.ledger.ledger import Ledger, Tip, memory_bytes
 from reflow.ledger.rows import Assembler, LedgerRows, concat
 from reflow.ledger.scan_state import load_scan, save_scan
 from reflow.network import Network
@@ -129,13 +127,12 @@ def ingest(
     try:
         if not existed:
             run.survey(None)
-        with Ledger.open(path, source.network, memory=database, threads=threads) as opened:
+        ledger_of_run = Ledger.open(path, source.network, memory=database, threads=threads)
+        with ledger_of_run as opened, opened.working("ingest"):
             return run.into(opened, to_height)
-    except BaseException as error:
+    except BaseException:
         if not existed:
             _discard_empty(path, source.network)
-        if isinstance(error, duckdb.Error):
-            raise_if_storage_failed(error, f"{path}: cannot ingest")
         raise
 
 
@@ -218,18 +215,29 @@ class _Ingest:
                 return
 
     def _append(self, ledger: Ledger, first: int, last: int) -> None:
-        tip = ledger.tip() or Tip(0, ledger.network.genesis_hash, 0)
-        assembler = Assembler(tip, ledger.recent_times())
+        assembler = Assembler(ledger.past())
         self._unreadable = None
 
-        def decoded(raw: RawBatch) -> DecodedBatch:
-            return decode(raw, ledger.network)
+        def decoded(raw: RawBatch) -> tuple[DecodedBatch | None, BadBlockError | None]:
+            return decode_sound(raw, ledger.network)
+
+        def add(batch: DecodedBatch) -> None:
+            try:
+                rows = assembler.rows(batch)
+            except BadBlockError as error:
+                if error.block:  # what lies before the bad block is sound
+                    add(batch.first(error.block))
+                raise
+            appender.add(rows, batch.byte_count)
+            self._count(batch, last - first + 1)
 
         batches = in_order(decoded, self._read(first, last), self._threads, self._threads + 2)
         with closing(batches), _Appender(ledger, self._commit_bytes) as appender:
-            for batch in batches:
-                appender.add(assembler.rows(batch), batch.byte_count)
-                self._count(batch, last - first + 1)
+            for batch, fault in batches:
+                if batch is not None:
+                    add(batch)
+                if fault is not None:
+                    raise fault
         if self._unreadable is not None:
             raise self._unreadable
 
@@ -341,7 +349,7 @@ def keep_clocks(
     needs the figures computes them, every time.
     """
     try:
-        with Ledger.open(path, read_only=True) as ledger:
+        with Ledger.open(path, read_only=True) as ledger, ledger.working("read the days that are kept"):
             missing = [clock for clock in dict.fromkeys(clocks) if clock not in kept_clocks(ledger.con)]
         if missing:
             with Ledger.open(path, memory=memory, threads=threads) as ledger:
@@ -351,9 +359,6 @@ def keep_clocks(
 
 
 def _keep_each(ledger: Ledger, clocks: Iterable[Clock], progress: Progress) -> None:
-    try:
+    with ledger.working("keep the figures of days"):
         for clock in clocks:
             keep_days(ledger.con, clock, progress=progress)
-    except duckdb.Error as error:
-        raise_if_storage_failed(error, f"{ledger.path}: cannot keep the figures of days")
-        raise

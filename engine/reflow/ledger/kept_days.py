@@ -59,7 +59,7 @@ def read_figures(
     start = _cut_before(blocks, until)
     if start < until and start < _last_cut(blocks):
         start = 0  # what is kept of the accounts that hold something is of a later block
-    days = _kept(store, clock, blocks, start)
+    days = _kept_whole(store, clock, blocks, start)
     with store.memory() as memory:
         ranges = list(whole_day_ranges(blocks, _range_bytes(store, memory), start))
         found = _retried(_Walk(store, clock, blocks, ranges, memory, progress).figures) if ranges else []
@@ -163,7 +163,7 @@ class _Walk:
         """
         save = partial(_save, con, self._clock)
         with _Transaction(con):
-            kept = _kept(self._store, self._clock, self._blocks, self._start)
+            kept = _kept_whole(self._store, self._clock, self._blocks, self._start)
             found = self._few(save) if len(self._ranges) == 1 else self._all(parts, save)
             days = _every_day(found, kept, _day_count(self._blocks, self._end))
             _insert_days(con, self._clock, self._blocks, days)
@@ -313,6 +313,14 @@ def _kept(store: Store, clock: Clock, blocks: Blocks, until: int) -> list[DayFig
     end = blocks.first_day + timedelta(_day_count(blocks, until))
     found = store.rows("kept_days", clock=clock, end=end)
     return [DayFigures(number, *(int(row[name]) for name in KEPT)) for number, row in enumerate(found)]
+
+
+def _kept_whole(store: Store, clock: Clock, blocks: Blocks, until: int) -> list[DayFigures]:
+    """`_kept`, every day once. Raises ValueError on days lost or doubled, as only damage makes them."""
+    kept = _kept(store, clock, blocks, until)
+    if len(kept) != (count := _day_count(blocks, until)):
+        raise ValueError(f"{len(kept)} days kept, expected {count}")
+    return kept
 
 
 def _every_day(found: list[DayFigures], kept: list[DayFigures], day_count: int) -> list[DayFigures]:

@@ -14,12 +14,16 @@ from typing import Final, Self
 import duckdb
 import pyarrow as pa
 
-from reflow.errors import LedgerError
+from reflow.blocks.headers import PERIOD
+from reflow.errors import LedgerError, ReflowError
+from reflow.ledger.damage import REMEDY, raise_if_damaged, structure_fault
 from reflow.ledger.kept_days import take_back_days
+from reflow.ledger.past import SPAN, Past
+from reflow.ledger.past import Tip as Tip
 from reflow.ledger.rows import LedgerRows
-from reflow.ledger.rows import Tip as Tip
 from reflow.network import NETWORKS, Network
-from reflow.store.duckdb import DuckDbStore, memory_limit
+from reflow.store.duckdb import DuckDbStore, count, memory_limit
+from reflow.store.relations import WANTED_BLOCK
 from reflow.store.resources import query
 
 SCHEMA_VERSION: Final = 2
@@ -46,6 +50,7 @@ class Ledger:
         self.con: Final = con
         self.network: Final = network
         self.path: Final = path
+        self._is_judged = False
 
     @classmethod
     def open(
@@ -75,19 +80,25 @@ class Ledger:
         try:
             _configure(con, memory, threads)
             found = _create(con, network) if _is_new(con, network, read_only) else _identify(con, file)
+            if fault := structure_fault(con):
+                raise LedgerError(
+                    f"{path}: the ledger is damaged: {fault}; delete it and run `reflow ingest` again"
+                )
             if network is not None and found is not network:
                 raise LedgerError(f"{path}: ledger of network {found.name}, expected {network.name}")
         except BaseException as error:
             con.close()
             if isinstance(error, duckdb.Error):
                 raise_if_storage_failed(error, f"{path}: cannot open the ledger")
+                raise LedgerError(f"{path}: cannot open the ledger: {one_line(error)}; {REMEDY}") from error
             raise
         return cls(con, found, file)
 
     def tip(self) -> Tip | None:
         """The last block, or None while the ledger is empty."""
-        rows = self.con.execute(query("tip")).fetchall()
-        return Tip(*rows[0]) if rows else None
+        with self.working("read its tip"):
+            rows = self.con.execute(query("tip")).fetchall()
+            return Tip(*rows[0]) if rows else None
 
     def block_hash(self, height: int) -> bytes | None:
         """Hash of the block at `height`, in display order; the genesis hash at 0, None above the tip."""
@@ -99,10 +110,22 @@ class Ledger:
         return bytes(rows[0][0]) if rows else None
 
     def recent_times(self) -> list[int]:
-        """Header times of the last ten blocks in chain order, genesis included: the predecessors for mediantime."""
+        """Header times of the last eleven blocks in chain order, genesis included: the predecessors for mediantime."""
         rows = self.con.execute(query("recent_times")).fetchall()
         times = [time for (time,) in rows]
-        return times if len(times) == 10 else [self.network.genesis_time, *times]
+        return times if len(times) == SPAN else [self.network.genesis_time, *times]
+
+    def past(self) -> Past:
+        """What its blocks decide about the next one."""
+        past = Past.genesis(self.network)
+        tip = self.tip()
+        if tip is None:
+            return past
+        if self.network.retargets:
+            for height, time in self.con.execute(query("period_times"), {"period": PERIOD}).fetchall():
+                past = past.at_period(height, time)
+        [(supply,)] = self.con.execute("SELECT sum(issuance) FROM block").fetchall()
+        return past._replace(tip=tip, times=tuple(self.recent_times()), supply=int(supply))
 
     def append(self, rows: LedgerRows) -> None:
         """Add the rows of consecutive blocks on top of the tip: all tables or none.
@@ -137,23 +160,44 @@ class Ledger:
         It does not depend on how the blocks came in: files or RPC, batch size, interruptions, reorgs.
         """
         digest = hashlib.sha256(self.network.name.encode())
-        for batch in self.con.sql(query("block_digests")).to_arrow_reader(100_000):
-            for name in ("height", "hash", "digest"):
-                column = batch.column(name)
-                digest.update(b"".join(column.to_pylist()) if name == "hash" else column.to_numpy().tobytes())
+        with self.working("compute its digest"):
+            for batch in self.con.sql(query("block_digests")).to_arrow_reader(100_000):
+                for name in ("height", "hash", "digest"):
+                    column = batch.column(name)
+                    digest.update(
+                        b"".join(column.to_pylist()) if name == "hash" else column.to_numpy().tobytes()
+                    )
         return digest.hexdigest()
 
     @contextmanager
     def store(self, doing: str = "read") -> Iterator[DuckDbStore]:
         """A store for the rooms above. The relations that are made in it end with it.
 
-        Raises LedgerError, "cannot `doing`", when memory or disk do not suffice.
+        Raises LedgerError as `working` does.
+        """
+        with self.working(doing), DuckDbStore(self.con).own() as store:
+            yield store
+
+    @contextmanager
+    def working(self, doing: str) -> Iterator[None]:
+        """Work on the ledger that may meet damage in it: every verb's is in one of these.
+
+        Raises LedgerError, "cannot `doing`", when memory or disk do not suffice, or when the work fails in any other
+        way and `verify` finds that the ledger is damaged. An error on a sound ledger is a bug and is raised as it is.
         """
         try:
-            with DuckDbStore(self.con).own() as store:
-                yield store
-        except duckdb.Error as error:
-            raise_if_storage_failed(error, f"{self.path}: cannot {doing}")
+            yield
+        except ReflowError:
+            raise
+        except Exception as error:
+            if isinstance(error, duckdb.Error):
+                raise_if_storage_failed(error, f"{self.path}: cannot {doing}")
+            if not self._is_judged:  # else it is verify that failed
+                self._is_judged = True
+                try:
+                    raise_if_damaged(self, doing, error)
+                finally:
+                    self._is_judged = False
             raise
 
     def transaction(self) -> "_Transaction":
@@ -184,6 +228,13 @@ class Ledger:
     def insert(self, table: str, rows: pa.Table) -> None:
         """Append Arrow rows to a table, columns matched by name; in the transaction that is under way, if one is."""
         self.run(f"INSERT INTO {table} BY NAME SELECT * FROM incoming", rows)
+
+    def ask(self, question: str, wanted_block: pa.Table | None = None) -> int:
+        """The one number that a question answers with; it may read `wanted_block`."""
+        if wanted_block is None:
+            return count(self.con, query(question))
+        with DuckDbStore(self.con).lend(WANTED_BLOCK, wanted_block):
+            return count(self.con, query(question))
 
     def run(self, sql: str, incoming: pa.Table) -> None:
         """Execute a statement that reads `incoming`."""
@@ -223,8 +274,12 @@ def raise_if_storage_failed(error: duckdb.Error, doing: str) -> None:
         raise LedgerError(
             f"{doing}: not enough memory: {one_line(error).partition(' Possible')[0]}"
         ) from error
-    if isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.TransactionException):
-        raise LedgerError(f"{doing}: {one_line(error)}") from error
+    text = one_line(error)
+    is_damage = any(word in text.lower() for word in ("corrupt", "checksum", "invalidated"))
+    if is_damage or isinstance(
+        error, duckdb.IOException | duckdb.FatalException | duckdb.TransactionException
+    ):
+        raise LedgerError(f"{doing}: {text}{f'; {REMEDY}' if is_damage else ''}") from error
 
 
 def _connect(file: Path | None, read_only: bool) -> duckdb.DuckDBPyConnection:

@@ -15,25 +15,12 @@ from numpy.typing import NDArray
 from reflow.blocks import kernels
 from reflow.blocks.decode import DecodedBatch
 from reflow.blocks.kernels import mix
-from reflow.errors import BadBlockError
-
-SPAN: Final = 11
-"""A block and its up to ten predecessors."""
+from reflow.ledger.past import SPAN, Past
 
 DAY_SECONDS: Final = 86_400
 
 _PLACE: Final = -4
 """Where the header's part of a fingerprint stands: transactions have the places from 0 on."""
-
-
-class Tip(NamedTuple):
-    """The last block of a ledger."""
-
-    height: int
-    hash: bytes
-    """In display order."""
-    next_tx: int
-    """The `tx` that the next block's coinbase gets."""
 
 
 class LedgerRows(NamedTuple):
@@ -80,20 +67,18 @@ SCHEMAS: Final = LedgerRows(
 class Assembler:
     """Numbers transactions and computes mediantimes along the chain, from a ledger's tip on."""
 
-    def __init__(self, tip: Tip, recent_times: Sequence[int]) -> None:
-        """`recent_times`: header times of the last up to ten blocks, genesis included (seconds since 1970 UTC)."""
-        self._tip = tip
-        self._recent = list(recent_times)
+    def __init__(self, past: Past) -> None:
+        """`past` is what stands in the ledger already."""
+        self._past = past
 
     def rows(self, batch: DecodedBatch) -> LedgerRows:
-        """Ledger rows of the batch that follows. Raises BadBlockError where a previous hash is not the hash before."""
-        self._check_links(batch)
-        base = self._tip.next_tx
-        mediantime = mediantimes(self._recent, batch.times)
+        """Ledger rows of the batch that follows. Raises BadBlockError where a block breaks a rule; see `Past`."""
+        after = self._past.after(batch)
+        base = self._past.tip.next_tx
+        mediantime = mediantimes(self._past.times, batch.times)
+        self._past = after
         heights = np.arange(batch.first_height, batch.first_height + len(batch.times), dtype=np.int32)
         tx_counts = np.diff(batch.first_tx).astype(np.int32)
-        self._recent = [*self._recent, *batch.times[-(SPAN - 1) :].tolist()][-(SPAN - 1) :]
-        self._tip = Tip(int(heights[-1]), batch.hashes[-1].tobytes(), base + int(batch.first_tx[-1]))
         return LedgerRows(
             block=pa.table(
                 {
@@ -135,15 +120,6 @@ class Assembler:
                 schema=SCHEMAS.script,
             ),
         )
-
-    def _check_links(self, batch: DecodedBatch) -> None:
-        hashes = [self._tip.hash, *(row.tobytes() for row in batch.hashes)]
-        for index, prev_hash in enumerate(batch.prev_hashes):
-            if prev_hash.tobytes() != hashes[index]:
-                raise BadBlockError(
-                    f"block {hashes[index + 1].hex()} at height {batch.first_height + index}: previous hash "
-                    f"{prev_hash.tobytes().hex()}, expected {hashes[index].hex()}"
-                )
 
 
 def concat(parts: Sequence[LedgerRows]) -> LedgerRows:

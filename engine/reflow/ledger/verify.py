@@ -16,10 +16,12 @@ from reflow.errors import LedgerError
 from reflow.ledger.faults import Fault, Faults
 from reflow.ledger.kept_days import check_days
 from reflow.ledger.ledger import Ledger, Tip, memory_bytes, one_line, raise_if_storage_failed
+from reflow.ledger.scan_state import check_scan
 from reflow.ledger.verify_blocks import Before, Blocks, Longs, check_blocks, genesis, pieces, read_blocks
+from reflow.ledger.verify_coins import CoinCheck
 from reflow.ledger.verify_rows import Counted, check_scripts, count_rows
 from reflow.progress import Progress, silent
-from reflow.store.duckdb import rows
+from reflow.store.duckdb import DuckDbStore
 from reflow.store.resources import database_bytes, in_order, query
 
 CHUNK: Final = 10_000
@@ -85,7 +87,16 @@ def verify(ledger: Ledger, *, progress: Progress = silent, threads: int | None =
         return _Verify(ledger, progress, threads or 2).run()
     except duckdb.Error as error:
         raise_if_storage_failed(error, f"{ledger.path}: cannot verify the ledger")
-        raise LedgerError(f"{ledger.path}: cannot read the ledger: {one_line(error)}") from error
+        raise LedgerError(
+            f"{ledger.path}: cannot read the ledger: {one_line(error)}; "
+            "delete the file and run `reflow ingest` again"
+        ) from error
+    except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
+        # Values that no other check calls wrong and that cannot be counted with; the cause is in __cause__.
+        raise LedgerError(
+            f"{ledger.path}: cannot verify the ledger: its values make no sense: {one_line(error)}; "
+            "delete the file and run `reflow ingest` again"
+        ) from error
 
 
 class _Verify:
@@ -105,17 +116,24 @@ class _Verify:
 
     def run(self) -> Verification:
         """Check all."""
-        [counts] = rows(self._ledger.con, query("verify_counts"))
-        for counted in self._counted():
-            self._add(counted)
-            self._progress("blocks", self._rows["block"], counts["block"])
-        for table, count in counts.items():
-            if self._rows[table] != count:
-                self._faults.add(Fault(f"rows of {table} that belong to a block", self._rows[table], count))
+        store = DuckDbStore(self._ledger.con)
+        [counts] = store.rows("verify_counts")
+        with store.memory() as memory:
+            coins = CoinCheck(memory, counts["credit"], counts["debit"])
+            for counted in self._counted():
+                self._add(counted)
+                if not self._faults.count:
+                    coins.follow(counted.first_tx, counted.debits, counted.credited)
+                self._progress("blocks", self._rows["block"], counts["block"])
+            self._compare_counts(counts)
+            if not self._faults.count:  # else it is no news that what depends on the rows is wrong too
+                self._faults.extend(*coins.faults(store, counts["tx"], self._threads, self._progress))
         counts["script"] = check_scripts(self._ledger.con, self._payees, self._faults)
-        if not self._faults.count:  # else it is no news that what was computed from the rows is wrong too
-            for fault in check_days(self._ledger.con, progress=self._progress):
-                self._faults.add(Fault(*fault))
+        for fault in check_scan(self._ledger):
+            self._faults.add(fault)
+        if not self._faults.count:
+            for what in check_days(self._ledger.con, progress=self._progress):
+                self._faults.add(Fault(*what))
         tip = self._ledger.tip() or Tip(0, self._ledger.network.genesis_hash, 0)
         return Verification(
             network=self._ledger.network.name,
@@ -132,6 +150,11 @@ class _Verify:
             faults=self._faults.first,
             seconds=time.monotonic() - self._began,
         )
+
+    def _compare_counts(self, counts: dict[str, int]) -> None:
+        for table, count in counts.items():
+            if self._rows[table] != count:
+                self._faults.add(Fault(f"rows of {table} that belong to a block", self._rows[table], count))
 
     def _counted(self) -> Iterator[Counted]:
         """Every piece of the ledger, counted, in chain order."""

@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from reflow.blocks.headers import median_time
 from reflow.ledger.faults import Fault, Faults
-from reflow.ledger.rows import DAY_SECONDS, SPAN, mediantimes
+from reflow.ledger.past import SPAN
+from reflow.ledger.rows import DAY_SECONDS, mediantimes
 from reflow.network import MAX_BLOCK_SIZE, Network
 from reflow.store.resources import query
 
@@ -59,7 +61,7 @@ class Before(NamedTuple):
     """In display order."""
     next_tx: int
     times: list[int]
-    """Header times of the last up to ten blocks, genesis included."""
+    """Header times of the last up to eleven blocks, genesis included."""
 
 
 def genesis(network: Network) -> Before:
@@ -101,12 +103,21 @@ def check_blocks(blocks: Blocks, before: Before, faults: Faults) -> Before:
     differ("first_tx", blocks.first_tx, _follow(before.next_tx, blocks.first_tx + blocks.tx_count))
     differ("mediantime", blocks.mediantime, medians)
     differ("day, counted from 1970-01-01", blocks.day, medians // DAY_SECONDS)
+    faults.add_each(
+        blocks.time <= (above := _follow(median_time(before.times), medians)),
+        lambda row: Fault(
+            "header time",
+            int(blocks.time[row]),
+            f"more than {int(above[row])}, the median before it",
+            int(blocks.height[row]),
+        ),
+    )
     differ("tx_count", blocks.tx_count, np.clip(blocks.tx_count, 1, MOST_TRANSACTIONS))
     return Before(
         height=int(blocks.height[-1]),
         hash=blocks.hash[-1].tobytes(),
         next_tx=int(blocks.first_tx[-1] + blocks.tx_count[-1]),
-        times=[*before.times, *blocks.time[-(SPAN - 1) :].tolist()][-(SPAN - 1) :],
+        times=[*before.times, *blocks.time[-SPAN:].tolist()][-SPAN:],
     )
 
 

@@ -1,4 +1,4 @@
-"""The loop that counts a range of the ledger anew, compiled by numba; it releases the GIL."""
+"""The loops that count a range of the ledger anew and follow its coins, compiled by numba; they release the GIL."""
 
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,7 @@ OVERSPENT: Final = 2
 COINBASE_DEBITS: Final = 3
 NO_DEBITS: Final = 4
 NO_CREDITS: Final = 5
+NOT_CREDITED: Final = 6
 
 Longs = NDArray[np.int64]
 
@@ -143,3 +144,80 @@ def count_anew(
             row[FEES] += drawn - paid
             _add_transfers(row, debits, d0, d, credited, o0, o)
         row[DIGEST] = np.int64(digest)
+
+
+# Columns of the table of coins that are not spent yet, a row for each account and value; 0 left marks a free row.
+ACCOUNT, VALUE, LEFT, COIN_COLUMNS = range(4)
+
+
+@njit(nogil=True, cache=True)
+def _slot(number: Any, mask: int) -> Any:
+    """Where the coin with this fingerprint is looked for first; its lowest bits are those of its part."""
+    return np.int64(number >> np.uint64(20)) & mask
+
+
+@njit(nogil=True, cache=True)
+def _find(coins: Longs, account: int, value: int, slot: int, mask: int) -> Any:
+    """The slot that has these coins, or the free one where they belong, from `slot` on."""
+    while coins[slot, LEFT] != 0 and (coins[slot, ACCOUNT] != account or coins[slot, VALUE] != value):
+        slot = (slot + 1) & mask
+    return slot
+
+
+@njit(nogil=True, cache=True)
+def _empty(coins: Longs, slot: int, mask: int) -> None:
+    """Empty a slot; coins behind it that would not be found any more move up."""
+    free = slot
+    while True:
+        slot = (slot + 1) & mask
+        if coins[slot, LEFT] == 0:
+            break
+        first = _slot(mix(coins[slot, ACCOUNT], coins[slot, VALUE], 0), mask)
+        if ((slot - first) & mask) >= ((slot - free) & mask):
+            for column in range(COIN_COLUMNS):
+                coins[free, column] = coins[slot, column]
+            free = slot
+    coins[free, LEFT] = 0
+
+
+@njit(nogil=True, cache=True)
+def follow_coins(
+    coins: Longs, used: int, debits: Postings, credited: Postings, parts: int, part: int, noted: Noted
+) -> Any:
+    """Take each debit's coin off, put each credit's on, in chain order, and note the debits that have none.
+
+    Of a transaction the debits come first: it cannot spend what it pays. Only coins of the part `part` of `parts` (a
+    power of two) are looked at. Gives the slots used, or -1 when the table is too full to go on.
+    """
+    mask = len(coins) - 1
+    limit = len(coins) // 4 * 3
+    last = np.uint64(parts - 1)
+    d = 0
+    o = 0
+    while d < len(debits.tx) or o < len(credited.tx):
+        spends = o == len(credited.tx) or (d < len(debits.tx) and debits.tx[d] <= credited.tx[o])
+        account, value = (
+            (debits.account[d], debits.value[d]) if spends else (credited.account[o], credited.value[o])
+        )
+        number = mix(account, value, 0)
+        if number & last == np.uint64(part):
+            slot = _find(coins, account, value, _slot(number, mask), mask)
+            if not spends:
+                if coins[slot, LEFT] == 0:
+                    if used >= limit:
+                        return -1
+                    coins[slot, ACCOUNT], coins[slot, VALUE] = account, value
+                    used += 1
+                coins[slot, LEFT] += 1
+            elif coins[slot, LEFT] == 0:
+                _note(noted, NOT_CREDITED, debits.tx[d], account, value)
+            elif coins[slot, LEFT] > 1:
+                coins[slot, LEFT] -= 1
+            else:
+                _empty(coins, slot, mask)
+                used -= 1
+        if spends:
+            d += 1
+        else:
+            o += 1
+    return used

@@ -36,6 +36,10 @@ class Counted(NamedTuple):
     payee_account: Longs
     payee_tx: Longs
     """Accounts that the coinbases pay, each with the first that does."""
+    first_tx: int
+    debits: Postings
+    credited: Postings
+    """The rows themselves; their `tx` count from first_tx."""
     faults: Faults
 
 
@@ -72,6 +76,9 @@ def count_rows(con: duckdb.DuckDBPyConnection, blocks: Blocks, network: Network,
         issuance=int(sums[:, kernels.CLAIMED].sum() - sums[:, kernels.FEES].sum()),
         payee_account=payees.account,
         payee_tx=payees.tx + first,
+        first_tx=first,
+        debits=Postings(*map(_read_only, debits)),
+        credited=Postings(*map(_read_only, credited)),
         faults=faults,
     )
 

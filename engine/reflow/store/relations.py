@@ -215,7 +215,7 @@ WANTED_BLOCK: Final = Relation(
     "wanted_block",
     "hash BLOB",
     made_by="lent",
-    read_by="source_places",
+    read_by="header_prints_among, source_places",
 )
 
 # One day, taken apart.
