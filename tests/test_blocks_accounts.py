@@ -5,6 +5,7 @@ The kernels and `script.account_of` are held against scripts written out by hand
 
 import hashlib
 from collections.abc import Sequence
+from itertools import count
 
 import coincurve
 import numpy as np
@@ -177,6 +178,9 @@ def one_block(spent: bytes, outputs: tuple[Output, ...]) -> tuple[list[bytes], l
     coinbase = Transaction((Input(Prevout(NO_TXID, NO_VOUT), b"\x51\x51"),), (Output(50, b"\x51"),))
     payment = Transaction((Input(Prevout(b"\x01" * 32, 0)),), outputs)
     root = merkle_root([txid(coinbase), txid(payment)])
-    header = serialize_header(1, sha256d(b"before"), root, 1_600_000_000, 0x207FFFFF, 0)
+    headers = (
+        serialize_header(1, sha256d(b"before"), root, 1_600_000_000, 0x207FFFFF, nonce) for nonce in count()
+    )
+    header = next(header for header in headers if sha256d(header)[31] < 0x80)  # as these bits demand
     block = serialize_block(header, [serialize_transaction(coinbase), serialize_transaction(payment)])
     return [block], [serialize_undo([[Coin(157, spent, 100, False)]])]

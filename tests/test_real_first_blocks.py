@@ -112,7 +112,7 @@ def test_the_cross_check_proves_the_ledger_and_names_the_other_clock(
         [finding] = told["findings"]
         assert finding["kind"] == "clock"
         assert clock in finding["text"]
-        assert "on 2009-01-09: 14 here, 19 there" in finding["text"]
+        assert "on 2009-01-09: 14 here, 19 at the vendor" in finding["text"]
     [first_day] = [one for one in told["worst"] if one["day"] == "2009-01-09"]
     assert (first_day["metric"], first_day["difference"]) == ("BlkCnt", "-5")
     assert [block["height"] for block in first_day["closing"]["parts"]] == [15, 16, 17, 18, 19]

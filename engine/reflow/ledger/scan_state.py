@@ -17,9 +17,10 @@ REORG_WINDOW: Final = 2016
 
 def load_scan(ledger: Ledger) -> Scan | None:
     """The scan that the last ingest left, or None; only headers near and above the tip."""
-    folder = ledger.con.execute("SELECT path, xor_key FROM source.folder").fetchone()
-    if folder is None:
+    folders = ledger.con.execute("SELECT path, xor_key FROM source.folder").fetchall()
+    if not folders:
         return None
+    folder = folders[0]
     files = ledger.con.execute("SELECT number, size, mtime_ns, scanned_to FROM source.file").fetchall()
     tip = ledger.tip()
     lowest = 0 if tip is None else max(tip.height - REORG_WINDOW, 0)
@@ -56,8 +57,8 @@ def _header_print(ledger: Ledger, scan: Scan) -> int:
     if scan.is_fresh:
         return 0
     _make_prints(ledger)
-    kept = ledger.con.execute("SELECT headers FROM source.print").fetchone()
-    return int(kept[0]) if kept else ledger.ask("header_prints")
+    kept = ledger.con.execute("SELECT headers FROM source.print").fetchall()
+    return int(kept[0][0]) if kept else ledger.ask("header_prints")
 
 
 def _make_prints(ledger: Ledger) -> None:
