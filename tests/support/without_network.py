@@ -5,7 +5,6 @@ Its one argument is the folder. Only this machine's own address is there (`lo`),
 
 import fcntl
 import json
-import os
 import signal
 import socket
 import struct
@@ -71,12 +70,15 @@ def _ask_server(*args: object) -> list[Any]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout
         try:
-            url = json.loads(server.stdout.readline() or "{}").get("url")
+            line = server.stdout.readline()
+            if not line:
+                return [0, server.communicate(timeout=60)[1]]
+            url = json.loads(line)["url"]
             series = f"{url}/v4/timeseries/asset-metrics?assets=btc&metrics=BlkCnt"
             with urllib.request.urlopen(series, timeout=60) as answer:
                 status = answer.status
         finally:
-            os.kill(server.pid, signal.SIGTERM)
+            server.send_signal(signal.SIGTERM)
             _, complaints = server.communicate(timeout=60)
     return [status, complaints]
 

@@ -345,6 +345,11 @@ _RankedBy = Annotated[
     typer.Option(help="Rank by distance, or by shape, which missing labels do not change."),
 ]
 
+_MostMethodologies = Annotated[
+    int,
+    typer.Option(min=1, max=options.MOST, metavar="N", help="Refuse a grid with more methodologies."),
+]
+
 
 def sweep(
     ledger: options.Ledger,
@@ -356,10 +361,7 @@ def sweep(
     prices: options.Prices = None,
     metrics: _Compared = None,
     by: _RankedBy = "distance",
-    limit: Annotated[
-        int,
-        typer.Option(min=1, max=options.MOST, metavar="N", help="Refuse a grid with more methodologies."),
-    ] = 100,
+    limit: _MostMethodologies = 100,
     prefer_later: options.PreferLater = False,
     memory: options.Memory = None,
     threads: options.Threads = None,
