@@ -73,7 +73,7 @@ def _ask_server(*args: object) -> list[Any]:
             line = server.stdout.readline()
             if not line:
                 return [0, server.communicate(timeout=60)[1]]
-            url = json.loads(line)["url"]
+            url = json.loads(line)["url"].rstrip("/")
             series = f"{url}/v4/timeseries/asset-metrics?assets=btc&metrics=BlkCnt"
             with urllib.request.urlopen(series, timeout=60) as answer:
                 status = answer.status
