@@ -126,7 +126,8 @@ def csv_lines(file: Path) -> Iterator[tuple[int, list[str]]]:
 def csv_rows(binary: BinaryIO) -> Iterator[tuple[int, list[str]]]:
     """As `csv_lines`, of a file that is open. Raises ValueError with line and reason."""
     number = 0
-    reader = csv.reader(io.TextIOWrapper(binary, "utf-8-sig", newline=""))
+    text = io.TextIOWrapper(binary, "utf-8-sig", newline="")
+    reader = csv.reader(text)
     try:
         for row in reader:
             number = reader.line_num
@@ -137,6 +138,8 @@ def csv_rows(binary: BinaryIO) -> Iterator[tuple[int, list[str]]]:
     except UnicodeDecodeError:
         binary.seek(0)
         raise ValueError(f"line {_line_not_utf8(binary)}: not UTF-8") from None
+    finally:
+        text.detach()  # who opened the file closes it
 
 
 def _line_not_utf8(binary: BinaryIO) -> int:
