@@ -30,7 +30,7 @@ _CLOSED: Final[dict[str, Any]] = {
     "allow_community_extensions": False,
     "allow_persistent_secrets": False,
     "python_enable_replacements": False,
-    "allowed_configs": ["memory_limit", "threads"],
+    "allowed_configs": ["memory_limit", "threads", "disabled_optimizers"],
     "lock_configuration": True,
 }
 """No extension is looked for, a table that is missing is no variable of Python's, and that stays so."""
