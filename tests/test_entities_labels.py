@@ -11,7 +11,7 @@ import pytest
 
 from reflow.errors import LabelError
 from reflow.network import MAIN, REGTEST
-from reflow.owners.label import exchange_entity, exchange_names
+from reflow.owners.label_files import exchange_entity, exchange_names
 from reflow.owners.labels import SCHEMA, Labels, check_labels, label_files, read_labels
 from reflow.script import account_of, address_of, script_of
 from reflow.store.resources import folder

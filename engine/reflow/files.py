@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from reflow.errors import OutputError
+from reflow.text import csv_cell
 
 Writer = Callable[[Path], object]
 """Writes one file at the path that it is given."""
@@ -324,8 +325,8 @@ def bad_name(name: str) -> str:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A CSV file in UTF-8 with Unix line ends; None is an empty field."""
+    """A CSV file in UTF-8 with Unix line ends; None is an empty field, and no cell is a spreadsheet's formula."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerow(map(csv_cell, header))
+        writer.writerows(map(csv_cell, row) for row in rows)

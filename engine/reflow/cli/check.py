@@ -11,6 +11,7 @@ import typer
 from reflow.amounts import SAT_PLACES
 from reflow.cli import console, options
 from reflow.cli.console import complain, print_table, say
+from reflow.text import shown
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -40,13 +41,15 @@ _NAMES_SHOWN: Final = 8
 
 
 def _parse_amount(text: str) -> Any:
-    from decimal import Decimal
+    from reflow.series import number_of
 
-    from reflow.flows.prices import NUMBER
-
-    if not NUMBER.fullmatch(text) or text.startswith("-"):
-        raise typer.BadParameter(f"{text!r} is not a number such as 0.01")
-    return Decimal(text)
+    try:
+        amount = number_of(text)
+    except ValueError:
+        raise typer.BadParameter(f"{shown(text)} is not a number such as 0.01") from None
+    if text.startswith("-"):
+        raise typer.BadParameter(f"{text} is below zero, expected a number such as 0.01")
+    return amount
 
 
 _VendorSource = Annotated[
@@ -86,7 +89,9 @@ _FirstDay = Annotated[
 _LastDay = Annotated[
     date | None, typer.Option(parser=options.parse_day, metavar="DAY", help="Compare up to this day.")
 ]
-_WorstDays = Annotated[int, typer.Option(min=0, metavar="N", help="Worst days to list per layer.")]
+_WorstDays = Annotated[
+    int, typer.Option(min=0, max=options.MOST, metavar="N", help="Worst days to list per layer.")
+]
 
 
 def crosscheck(
@@ -238,7 +243,7 @@ def _print_metrics(comparisons: Sequence["Comparison"]) -> None:
     print_table(columns, rows, title="Metrics in both")
     if rest := ordered[_METRICS_SHOWN:]:
         off = sum(each.verdict == "off" for each in rest)
-        say(f"{len(rest):,} more metrics, {off:,} of them off; --out or --json lists all\n")
+        say(f"{len(rest):,} more metrics, {off:,} of them off; --out or --json lists all", "")
 
 
 def _print_coverage(result: "CrossCheck") -> None:
@@ -315,7 +320,7 @@ def _print_grid(asked: bool) -> None:
     if asked:
         from reflow.sweeps.grid import default_grid_file
 
-        console.say(default_grid_file().read_text(encoding="utf-8").rstrip())
+        console.say(*default_grid_file().read_text(encoding="utf-8").rstrip().split("\n"))
         raise typer.Exit
 
 
@@ -340,6 +345,11 @@ _RankedBy = Annotated[
     typer.Option(help="Rank by distance, or by shape, which missing labels do not change."),
 ]
 
+_MostMethodologies = Annotated[
+    int,
+    typer.Option(min=1, max=options.MOST, metavar="N", help="Refuse a grid with more methodologies."),
+]
+
 
 def sweep(
     ledger: options.Ledger,
@@ -351,9 +361,7 @@ def sweep(
     prices: options.Prices = None,
     metrics: _Compared = None,
     by: _RankedBy = "distance",
-    limit: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Refuse a grid with more methodologies.")
-    ] = 100,
+    limit: _MostMethodologies = 100,
     prefer_later: options.PreferLater = False,
     memory: options.Memory = None,
     threads: options.Threads = None,
@@ -435,7 +443,7 @@ def _print_ranking(result: "SweepResult") -> None:
     ]
     print_table(columns, rows, title=f"Closest to the vendor, by {result.by}", left=2)
     if len(first) > _VARIANTS_SHOWN:
-        say(f"{len(first) - _VARIANTS_SHOWN:,} more in the files\n")
+        say(f"{len(first) - _VARIANTS_SHOWN:,} more in the files", "")
 
 
 def _print_changes(changes: "Sequence[SingleChange]") -> None:

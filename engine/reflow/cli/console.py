@@ -4,9 +4,10 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from reflow.progress import Progress, silent
+from reflow.text import escaped, escaped_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,19 +19,20 @@ if TYPE_CHECKING:
 _WIDTH_OF_A_PIPE = 140
 
 
-def say(text: str) -> None:
-    """One line for a person on stdout."""
-    print(text)
+def say(*lines: str) -> None:
+    """Lines for a person on stdout; names in them that come from files cannot break a line or steer the terminal."""
+    for line in lines:
+        print(escaped(line))
 
 
 def complain(text: str) -> None:
     """One line on stderr, whatever line breaks the text has."""
-    print("reflow:", " ".join(text.split()), file=sys.stderr)
+    print("reflow:", escaped(" ".join(text.split())), file=sys.stderr)
 
 
 def print_json(result: dict[str, Any]) -> None:
     """The result as one JSON object on stdout; what JSON has no form for (days, paths, decimals) as text."""
-    print(json.dumps(result, default=str, ensure_ascii=False))
+    print(escaped_json(json.dumps(result, default=str, ensure_ascii=False)))
 
 
 def read_json(file: "Path") -> dict[str, Any]:
@@ -41,15 +43,20 @@ def read_json(file: "Path") -> dict[str, Any]:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None, left: int = 1
 ) -> None:
-    """A table on stdout; every column but the first, or the `left` first, is flush right, as numbers are read."""
+    """A table on stdout; every column but the first, or the `left` first, is flush right, as numbers are read.
+
+    Cells and names of columns are text and never markup, whatever brackets they have.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = Table(title=title and Text(escaped(title)), box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place < left else "right", overflow="fold")
+        justify: Literal["left", "right"] = "left" if place < left else "right"
+        table.add_column(Text(escaped(column)), justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(Text(escaped(str(cell))) for cell in row))
     _console(stderr=False).print(table)
 
 
@@ -61,7 +68,11 @@ def stage_progress(quiet: bool) -> Iterator[Progress]:
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+    )
     with Progress(*columns, TimeElapsedColumn(), console=_console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
 
@@ -79,7 +90,11 @@ def ingest_progress(quiet: bool) -> Iterator["Callable[[IngestProgress], None] |
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[where]}"))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[where]}", markup=False),
+    )
     with Progress(*columns, TimeRemainingColumn(), console=_console(stderr=True), transient=True) as bar:
         tasks: dict[str, Any] = {}
 

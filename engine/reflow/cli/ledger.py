@@ -22,7 +22,9 @@ def ingest(
     rpc: options.Rpc = None,
     rpc_cookie: options.RpcCookie = None,
     network: options.SourceNetwork = None,
-    to_height: Annotated[int | None, typer.Option(min=0, metavar="N", help="Stop after this height.")] = None,
+    to_height: Annotated[
+        int | None, typer.Option(min=0, max=options.MOST, metavar="N", help="Stop after this height.")
+    ] = None,
     memory: options.ProcessMemory = None,
     threads: options.Threads = None,
     as_json: options.Json = False,

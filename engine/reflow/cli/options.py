@@ -4,18 +4,20 @@ A verb names a type of this module for each of its parameters; options that one 
 Nothing heavy is imported here, so that --help is quick.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand
 
 from reflow.cli import console
 from reflow.network import NETWORKS, Network
+from reflow.text import shown
 
 if TYPE_CHECKING:
     from reflow.clock import Clock
@@ -50,17 +52,44 @@ class ManyFiles(TyperCommand):
 
 def _parse_network(name: str) -> Network:
     if name not in NETWORKS:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(NETWORKS)}")
+        raise typer.BadParameter(f"{shown(name)} is none of {', '.join(NETWORKS)}")
     return NETWORKS[name]
 
 
 def parse_day(text: str) -> date:
     """The day of an option or argument."""
     try:
-        return date.fromisoformat(text)
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            return date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a day such as 2021-02-28") from None
+        pass
+    raise typer.BadParameter(f"{shown(text)} is not a day such as 2021-02-28")
 
+
+def _parse_memory(text: str) -> str:
+    """A memory limit in a form that the database takes, within bounds."""
+    match = _MEMORY.fullmatch(text)
+    if match and match["share"]:
+        fits = 1 <= int(match["share"]) <= 100
+    elif match:
+        step = 1024 if match["binary"] else 1000
+        scale = step ** (1 + "KMGT".index(match["unit"].upper())) if match["unit"] else 1
+        fits = _LEAST_MEMORY <= float(match["number"]) * scale <= _MOST_MEMORY
+    else:
+        fits = False
+    if not fits:
+        raise typer.BadParameter(f"{shown(text)} is no memory limit such as 4GB, from 1MB to 1000TB")
+    return text
+
+
+_MEMORY = re.compile(
+    r"(?P<number>\d{1,18}(?:\.\d{1,3})?) ?(?:(?P<unit>[KMGT])(?P<binary>i?)B?|B|bytes)|(?P<share>\d{1,3}) ?%",
+    re.ASCII | re.IGNORECASE,
+)
+_LEAST_MEMORY, _MOST_MEMORY = 10**6, 10**15
+MOST: Final = 2**31 - 1
+"""Of an option that is a number."""
+_MOST_THREADS = 1024
 
 _NETWORKS = ", ".join(NETWORKS)
 _LABEL_FILES = "Label files, CSV or TagPack YAML; `shipped` means those in the package; may be given again."
@@ -142,18 +171,26 @@ ResultsFolder = Annotated[Path, typer.Option(metavar="DIR", help="Where to write
 # How a verb works.
 ProcessMemory = Annotated[
     str | None,
-    typer.Option(metavar="SIZE", help="Memory for the whole process, such as 4GB; 2GB if left out."),
+    typer.Option(
+        parser=_parse_memory,
+        metavar="SIZE",
+        help="Memory for the whole process, such as 4GB; 2GB if left out.",
+    ),
 ]
 Memory = Annotated[
     str | None,
     typer.Option(
+        parser=_parse_memory,
         metavar="SIZE",
         help="Memory for the database and the arrays beside it; 4GB if left out. The program itself takes about "
         "0.3 GiB more.",
     ),
 ]
 Threads = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Threads; results do not depend on their number.")
+    int | None,
+    typer.Option(
+        min=1, max=_MOST_THREADS, metavar="N", help="Threads; results do not depend on their number."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 

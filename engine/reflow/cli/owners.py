@@ -153,11 +153,15 @@ def clusters(
     growth: Annotated[
         int,
         typer.Option(
-            min=1, metavar="N", help="Warn of a round that adds more than N times a cluster's size."
+            min=1,
+            max=options.MOST,
+            metavar="N",
+            help="Warn of a round that adds more than N times a cluster's size.",
         ),
     ] = 10,
     graph_accounts: Annotated[
-        int, typer.Option(min=0, metavar="N", help="No graph of a cluster with more accounts.")
+        int,
+        typer.Option(min=0, max=options.MOST, metavar="N", help="No graph of a cluster with more accounts."),
     ] = 100_000,
     prefer_later: options.PreferLater = False,
     memory: options.Memory = None,

@@ -28,7 +28,9 @@ _PARTIES_SHOWN: Final = 10
 
 _Limit = Annotated[
     int | None,
-    typer.Option(min=0, metavar="N", help="Show only the N largest parts; the sum always covers all."),
+    typer.Option(
+        min=0, max=options.MOST, metavar="N", help="Show only the N largest parts; the sum always covers all."
+    ),
 ]
 _Graph = Annotated[
     Path | None,
@@ -90,7 +92,7 @@ def _print_explanation(explanation: "Explanation", files: Sequence["Path"]) -> N
     say(f"{explanation.metric.id}, {explanation.day}: {explanation.metric.definition}")
     for part in explanation.parts:
         name = explanation.names[part.tx]
-        say(f"\n{_amount(explanation, part.amount)}  height {name.height:,}  {name.txid}")
+        say("", f"{_amount(explanation, part.amount)}  height {name.height:,}  {name.txid}")
         _print_side(explanation, "from", part.debits)
         _print_side(explanation, "to", part.credits)
     for block in explanation.blocks:
@@ -106,7 +108,7 @@ def _print_explanation(explanation: "Explanation", files: Sequence["Path"]) -> N
 
 def _print_joined(explanation: "Explanation") -> None:
     if explanation.joined:
-        say("\naccounts that joined or left that day, with what they held the day before:")
+        say("", "accounts that joined or left that day, with what they held the day before:")
     for joined in explanation.joined:
         why = "; ".join(_reason(explanation, reason) for reason in joined.reasons)
         say(f"{_amount(explanation, joined.amount)}  {joined.address}  {why}")
@@ -126,7 +128,8 @@ def _print_sum(explanation: "Explanation") -> None:
         joined = f" and {explanation.joined_number:,} accounts that joined or left{few}"
     label = "sum" if explanation.before is None else "change"
     say(
-        f"\n{label:<12}  {_amount(explanation, explanation.total)} in {explanation.number:,} {things}{hidden}{joined}"
+        "",
+        f"{label:<12}  {_amount(explanation, explanation.total)} in {explanation.number:,} {things}{hidden}{joined}",
     )
     if explanation.before is not None:
         say(f"day before    {_amount(explanation, explanation.before)}")
@@ -365,8 +368,8 @@ def _demo_to_json(result: "DemoResult") -> dict[str, Any]:
 def _print_demo(result: "DemoResult") -> None:
     """The flows of each exchange, how many cells agree, and where the files are."""
     say(
-        f"A simulated economy of {result.ingested.height:,} blocks, "
-        f"{result.first_day} to {result.last_day}:\nits blk and rev files ingested, its metrics recomputed."
+        f"A simulated economy of {result.ingested.height:,} blocks, {result.first_day} to {result.last_day}:",
+        "its blk and rev files ingested, its metrics recomputed.",
     )
     columns = ("exchange", "from miners", "to miners", "from miners, USD", "to miners, USD")
     rows = [
@@ -382,7 +385,7 @@ def _print_demo(result: "DemoResult") -> None:
     print_table(columns, rows, title="Flows between exchanges and miners (within one hop), all days")
     agreed = result.cells - len(result.disagreements)
     say(f"{agreed:,} of {result.cells:,} values in the simulator's own books agree with the engine's.")
-    say("\nA simulated vendor publishes the same series, with three faults. The cross-check:\n")
+    say("", "A simulated vendor publishes the same series, with three faults. The cross-check:", "")
     print_diagnosis(result.check.diagnosis)
     say(f"verdict       {result.check.diagnosis.text}")
     for fault in result.planted:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
 from reflow.crosscheck.compare import EXACTLY, Compared, Comparison, Tolerance, compare_tables, is_proof
@@ -13,13 +12,14 @@ from reflow.crosscheck.findings import Finding, WorstDay, worst_days
 from reflow.crosscheck.verdict import Diagnosis, diagnose
 from reflow.errors import ResultsError, VendorError
 from reflow.explanations.explain import ExplainSession, open_session
-from reflow.flows.catalog import BLOCK_COUNT, EX, exchange_flow
+from reflow.flows.catalog import BLOCK_COUNT, EX, exchange_flow, matching
 from reflow.flows.methodology import ALLOWED, Methodology
 from reflow.ledger.ledger import Ledger
 from reflow.owners.labels import read_labels
 from reflow.progress import Progress, silent
 from reflow.results.read import Results
 from reflow.series import Table
+from reflow.text import shortened
 from reflow.vendor.files import Vendor
 
 WORST: Final = 5
@@ -209,11 +209,15 @@ def _span(table: Table) -> str:
 
 def _required(vendor: Vendor, patterns: Sequence[str], ids: Sequence[str]) -> list[str]:
     wanted = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
-    for part in wanted:
-        if not any(fnmatchcase(id_, part) for id_ in ids):
-            raise VendorError(
-                f"{vendor.source}: {part} is required, but the two sides have no such metric in common"
-            )
     if not wanted:
         return [id_ for id_ in ids if is_proof(id_)]
-    return [id_ for id_ in ids if any(fnmatchcase(id_, part) for part in wanted)]
+    required = set[str]()
+    for part in dict.fromkeys(wanted):
+        named = matching(part, dict.fromkeys(ids))
+        if not named:
+            name = shortened(part)
+            raise VendorError(
+                f"{vendor.source}: {name} is required, but the two sides have no such metric in common"
+            )
+        required |= named
+    return [id_ for id_ in ids if id_ in required]

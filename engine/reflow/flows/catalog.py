@@ -6,12 +6,13 @@ exchange_gains, exchange_flows, plain_flows, block_days and kept_days.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from fnmatch import translate
 from functools import cache
 from typing import Final, Literal, NamedTuple
 
 from reflow.errors import MetricError
+from reflow.text import shortened
 
 Unit = Literal["native", "USD", "count", "bytes", "ratio"]
 
@@ -64,6 +65,8 @@ ALL_WORD: Final = "all"
 """In place of exchange codes: every labelled exchange."""
 SEEDS_WORD: Final = "seeds"
 """As a pattern: the 44 seed metrics."""
+_WILD: Final = frozenset("*?[")
+_LONGEST_PATTERN: Final = 200
 
 
 SumKey = tuple[str, str]
@@ -714,14 +717,28 @@ def select(metrics: Iterable[Metric], patterns: Iterable[str]) -> list[Metric]:
     A pattern is an id, with `*` for any text and `?` for any letter, or several with commas between them; `seeds`
     stands for the seed metrics. Raises MetricError when one matches no metric.
     """
-    known = list(metrics)
+    known = {metric.id: metric for metric in metrics}
     given = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
-    named = [metric.id for metric in seeds()]
-    wanted = [id_ for part in given for id_ in (named if part == SEEDS_WORD else [part])]
-    for part in wanted:
-        if not any(fnmatchcase(metric.id, part) for metric in known):
-            raise MetricError(f"no metric is called {part}, expected an id or a pattern of `reflow metrics`")
-    return [metric for metric in known if not wanted or any(fnmatchcase(metric.id, part) for part in wanted)]
+    seed_ids = [metric.id for metric in seeds()]
+    wanted = [id_ for part in given for id_ in (seed_ids if part == SEEDS_WORD else [part])]
+    chosen = set[str]()
+    for part in dict.fromkeys(wanted):
+        named = matching(part, known)
+        if not named:
+            problem = f"no metric is called {shortened(part)}"
+            raise MetricError(f"{problem}, expected an id or a pattern of `reflow metrics`")
+        chosen |= named
+    return [metric for id_, metric in known.items() if not wanted or id_ in chosen]
+
+
+def matching(pattern: str, ids: Mapping[str, object]) -> set[str]:
+    """Those of the ids that a pattern names, with `*` for any text and `?` for any letter; or the id itself."""
+    if not _WILD & set(pattern):
+        return {pattern} & ids.keys()
+    if len(pattern) > _LONGEST_PATTERN:
+        return set()
+    fits = re.compile(translate(pattern)).match
+    return {id_ for id_ in ids if fits(id_)}
 
 
 def facts(metric: Metric) -> dict[str, object]:

@@ -1,15 +1,17 @@
 """The parameters of docs/methodology.md as one value: presets, TOML files, canonical form and digest."""
 
 import hashlib
-from collections.abc import Sequence
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Literal, NamedTuple, Self, get_args
 
 from reflow.clock import Clock as Clock
 from reflow.errors import MethodologyError
 from reflow.files import bad_name
-from reflow.flows.toml_file import read_toml
+from reflow.text import BadTextError, read_text, shortened, shown
 
 ClusterRule = Literal["common_input", "labels_only"]
 OneHop = Literal["within", "exact"]
@@ -17,6 +19,19 @@ Membership = Literal["as_of", "ever"]
 ExchangeMiners = Literal["never", "hop0", "always"]
 Sender = Literal["any_input", "all_inputs", "pro_rata", "min_net"]
 Netting = Literal["net", "gross"]
+
+
+MOST_TOML: Final = 1 << 20
+"""Bytes of a TOML file."""
+MOST_OF_LINE: Final = 4096
+"""Characters of a line of a TOML file."""
+MOST_LEVELS: Final = 64
+"""Lists and tables within each other, in a TOML file."""
+_TOKEN: Final = re.compile(
+    r""""{3}(?:\\[\s\S]|[^\\])*?"{3,5}|'{3}[\s\S]*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|"""
+    r"""#[^\n]*|[\n\[\]{}]|[^"'#\n\[\]{}]+|["']"""
+)
+"""What a TOML file is made of: strings, remarks, ends of lines, brackets, and all else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +122,137 @@ def _read_toml(path: Path) -> dict[str, Any]:
     return file.content
 
 
+class TomlFile(NamedTuple):
+    """A TOML file that people write, as it was read."""
+
+    path: Path
+    text: str
+    content: dict[str, Any]
+
+    def place(self, *keys: str) -> str:
+        """`FILE:LINE` of the value that `keys` lead to, which the file has; see `line_of`."""
+        return f"{self.path}:{line_of(self.text, *keys)}"
+
+
+def read_toml(path: Path, *, what: str, missing: str) -> TomlFile:
+    """Read the file. Messages call its content `what`, and say `missing` if there is no file.
+
+    Raises MethodologyError naming file and line: no file, unreadable, too large, nested too deeply, not TOML.
+    """
+    try:
+        text = re.sub("\r\n?", "\n", read_text(path, MOST_TOML))
+        _check_lines(path, text)
+        content = tomllib.loads(text)
+        _check_levels(content)
+        return TomlFile(path, text, content)
+    except FileNotFoundError:
+        raise MethodologyError(f"{path}: {missing}") from None
+    except OSError as error:
+        raise MethodologyError(f"{path}: cannot read {what}: {error.strerror}") from None
+    except BadTextError as error:
+        raise MethodologyError(f"{path}:{error.line}: not a TOML file, which is UTF-8") from None
+    except RecursionError:
+        fault = f"more than {MOST_LEVELS} lists and tables within each other"
+        raise MethodologyError(f"{path}: {fault}, expected {what}") from None
+    except ValueError as error:  # TOMLDecodeError is one, and so is a number with thousands of digits
+        raise MethodologyError(_not_toml(path, text, str(error))) from None
+
+
+def _check_lines(path: Path, text: str) -> None:
+    """The parser's time grows with the square of a key's parts, which stand in one line."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if len(line) > MOST_OF_LINE:
+            fault = f"a line of {len(line):,} characters, expected at most {MOST_OF_LINE:,}"
+            raise MethodologyError(f"{path}:{number}: {fault}")
+
+
+def _check_levels(content: dict[str, Any]) -> None:
+    """Raise RecursionError for more than MOST_LEVELS: what has fewer can be shown, and gone through."""
+    level: list[Any] = [content]
+    for _ in range(MOST_LEVELS):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+    if level:
+        raise RecursionError
+
+
+def line_of(text: str, *keys: str) -> int:
+    """Number of the line on which the value of a key begins; the key is at top level, or in the tables named first.
+
+    The parser keeps no places, but each statement of a TOML file is TOML by itself, below the table it stands in.
+    """
+    tables: list[str] = []
+    place = 1
+    for line, statement in _statements(text):
+        place = line
+        content = tomllib.loads(statement)
+        if statement.startswith("["):
+            tables = _path(content)
+            content = {}
+        for table in reversed(tables):
+            content = {table: content}
+        if _has(content, keys):
+            break
+    return place
+
+
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """(line that it begins in, text) of each statement of a TOML file: a header of a table, or a key with its value."""
+    line, begun, depth, parts = 1, 1, 0, list[str]()
+    for token in _TOKEN.findall(text + "\n"):
+        if token == "\n" and not depth:
+            if statement := "".join(parts).strip():
+                yield begun, statement
+            parts = []
+        elif token[0] != "#":
+            if not parts and not token.isspace():
+                begun = line
+            depth += (token in ("[", "{")) - (token in ("]", "}"))
+            if parts or not token.isspace():
+                parts.append(token)
+        line += token.count("\n")
+
+
+def _path(content: Any) -> list[str]:
+    """The keys of a table's header, outermost first."""
+    keys = []
+    while content:
+        if isinstance(content, list):
+            content = content[0]
+        else:
+            [(key, content)] = content.items()
+            keys.append(key)
+    return keys
+
+
+def _has(content: Any, keys: tuple[str, ...]) -> bool:
+    for key in keys:
+        if not isinstance(content, dict) or key not in content:
+            return False
+        content = content[key]
+    return True
+
+
+def _not_toml(path: Path, text: str, message: str) -> str:
+    """The parser's message, the line it names put where every other error has it."""
+    place = re.search(r" \(at line (\d+), (column \d+)\)$", message)
+    if place:
+        return f"{path}:{place[1]}: not a TOML file: {message.replace(place[0], f' ({place[2]})')}"
+    if message.endswith("(at end of document)"):
+        return f"{path}:{len(text.splitlines())}: not a TOML file: {message}"
+    return f"{path}: not a TOML file: {message}"
+
+
 def fault(key: str, value: object) -> str | None:
     """The fault in one parameter, or None."""
     if key not in ALLOWED:
-        return f"unknown key {key}, expected one of {', '.join(ALLOWED)}"
+        return f"unknown key {shortened(key)}, expected one of {', '.join(ALLOWED)}"
     if value not in ALLOWED[key]:
-        return f"{key} = {value!r}, expected one of {', '.join(ALLOWED[key])}"
+        return f"{key} = {shown(value)}, expected one of {', '.join(ALLOWED[key])}"
     return None
 
 

@@ -4,21 +4,19 @@ The vendor's btc.csv works as it is. On a day without a price USD metrics are nu
 zero.
 """
 
-import csv
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-import polars as pl
 
 from reflow.errors import PriceError
-from reflow.series import NUMBER as NUMBER
-from reflow.series import day_of
+from reflow.series import csv_lines, number_of, parquet_rows, parse_day, read_parquet
+from reflow.text import listed, open_regular, shortened, shown
 
 _COLUMNS: Final = ("time", "PriceUSD")
 _PARQUET_MAGIC: Final = b"PAR1"
@@ -47,90 +45,80 @@ def read_prices(path: str | Path) -> Prices:
     """
     file = Path(path)
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             parquet = stream.read(4) == _PARQUET_MAGIC
         cells = _parquet_cells(file) if parquet else _csv_cells(file)
-        return prices_of(_collect(file, cells))
+        return prices_of(_collect(cells))
+    except ValueError as error:
+        raise PriceError(f"{file}, {error}") from None
     except OSError as error:
         raise PriceError(f"{file}: cannot read prices: {error.strerror or error}") from None
 
 
-def _collect(file: Path, cells: Iterable[tuple[str, str, str]]) -> dict[date, Decimal]:
+def _collect(cells: Iterable[tuple[str, str, str]]) -> dict[date, Decimal]:
     """Cells are (where, time, price) as text; an empty price is no price, but its day still counts as seen."""
     usd: dict[date, Decimal] = {}
     seen: dict[date, str] = {}
     for where, when, price in cells:
-        day = day_of(when)
-        if day is None:
-            raise PriceError(f"{file}, {where}: time {when!r}, expected a UTC day such as 2010-07-18")
+        try:
+            day = parse_day(when)
+        except ValueError as error:
+            raise ValueError(f"{where}: time {error}") from None
         if day in seen:
-            raise PriceError(f"{file}, {where}: {day} a second time, first in {seen[day]}")
+            raise ValueError(f"{where}: {day} a second time, first in {seen[day]}")
         seen[day] = where
         if price:
-            usd[day] = _price(file, where, price)
+            usd[day] = _price(where, price)
     return usd
 
 
-def _price(file: Path, where: str, text: str) -> Decimal:
-    if not NUMBER.fullmatch(text):
-        raise PriceError(f"{file}, {where}: PriceUSD {text!r}, expected a number")
-    price = Decimal(text)
+def _price(where: str, text: str) -> Decimal:
+    try:
+        price = number_of(text)
+    except ValueError as error:
+        raise ValueError(f"{where}: PriceUSD {error}") from None
     if price < 0:
-        raise PriceError(f"{file}, {where}: PriceUSD {text}, expected zero or more")
-    return price
+        raise ValueError(f"{where}: PriceUSD {shortened(text)}, expected zero or more")
+    return price.copy_abs()  # abs() would round
 
 
 def _csv_cells(file: Path) -> Iterator[tuple[str, str, str]]:
-    with file.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream)
-        try:
-            header = next(reader, [])
-            _require(file, header)
-            columns = [header.index(name) for name in _COLUMNS]
-            for row in reader:
-                where = f"line {reader.line_num}"
-                if not row:
-                    continue
-                if len(row) <= max(columns):
-                    raise PriceError(f"{file}, {where}: {len(row)} columns, expected {len(header)}")
-                yield where, row[columns[0]].strip(), row[columns[1]].strip()
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise PriceError(f"{file}, line {reader.line_num + 1}: not CSV text: {error}") from None
+    lines = csv_lines(file)
+    _, header = next(lines, (1, []))
+    _require(header)
+    columns = [header.index(name) for name in _COLUMNS]
+    for number, row in lines:
+        if len(row) <= max(columns):
+            raise ValueError(f"line {number}: {len(row)} columns, expected {len(header)}")
+        yield f"line {number}", row[columns[0]].strip(), row[columns[1]].strip()
 
 
 def _parquet_cells(file: Path) -> Iterator[tuple[str, str, str]]:
-    try:
-        _require(file, pl.read_parquet_schema(file))
-        frame = pl.read_parquet(file, columns=list(_COLUMNS))
-    except pl.exceptions.PolarsError as error:
-        raise PriceError(f"{file}: not a Parquet file: {' '.join(str(error).split())}") from None
-    single = frame.schema["PriceUSD"] == pl.Float32
-    for row, (when, price) in enumerate(frame.iter_rows(), start=1):
-        yield (
-            f"row {row}",
-            _time_text(when),
-            _price_text(np.float32(price) if single and price is not None else price),
-        )
+    for row, cells in enumerate(parquet_rows(read_parquet(file, _COLUMNS)), start=1):
+        yield f"row {row}", _time_text(cells["time"]), _price_text(cells["PriceUSD"])
 
 
-def _require(file: Path, columns: Iterable[str]) -> None:
-    found = list(columns)
+def _require(columns: Sequence[str]) -> None:
     for name in _COLUMNS:
-        if name not in found:
-            raise PriceError(f"{file}, line 1: no column {name}, found {', '.join(found) or 'none'}")
+        if name not in columns:
+            raise ValueError(f"line 1: no column {name}, found {listed(columns) or 'none'}")
+        if columns.count(name) > 1:
+            raise ValueError(f"line 1: column {name} twice")
 
 
 def _time_text(value: object) -> str:
     if isinstance(value, datetime):
         midnight = value.time() == time() and not (value.utcoffset() or None)
         return str(value.date()) if midnight else value.isoformat()
-    return "" if value is None else str(value).strip()
+    return "" if value is None else str(value).strip() if isinstance(value, str | date) else shown(value)
 
 
 def _price_text(value: object) -> str:
     """The price as text; NaN means no price, as in frames without nulls."""
     if value is None or (isinstance(value, float | np.floating) and math.isnan(value)):
         return ""
+    if isinstance(value, list | dict | bytes):
+        return shown(value)
     return format(value, "f") if isinstance(value, Decimal) else str(value).strip()
 
 

@@ -17,7 +17,7 @@ from reflow.blocks.source import Behind, BlockSource, RawBatch
 from reflow.clock import CLOCKS, Clock
 from reflow.errors import BadBlockError, ChainMovedError, LedgerError, ReflowError, SourceError
 from reflow.ledger.kept_days import keep_days, kept_clocks
-from reflow.ledger.ledger import Ledger, Tip, memory_bytes
+from reflow.ledger.ledger import Ledger, Tip, is_there, memory_bytes
 from reflow.ledger.rows import Assembler, LedgerRows, concat
 from reflow.ledger.scan_state import load_scan, save_scan
 from reflow.network import Network
@@ -115,7 +115,7 @@ def ingest(
     Raises SourceError, BadBlockError, LedgerError; blocks before a bad one are in the ledger then, whole.
     """
     path = Path(ledger)
-    existed = path.exists()
+    existed = is_there(path)
     database, portions = _share(memory or DEFAULT_MEMORY)
     run = _Ingest(
         source,

@@ -22,9 +22,10 @@ from reflow.ledger.past import SPAN, Past
 from reflow.ledger.past import Tip as Tip
 from reflow.ledger.rows import LedgerRows
 from reflow.network import NETWORKS, Network
-from reflow.store.duckdb import DuckDbStore, count, memory_limit
+from reflow.store.duckdb import DuckDbStore, connect, count, memory_limit
 from reflow.store.relations import WANTED_BLOCK
 from reflow.store.resources import query
+from reflow.text import is_utf8, open_regular
 
 SCHEMA_VERSION: Final = 2
 """Version of queries/schema.sql and of what its columns mean; a ledger with any other is refused.
@@ -34,6 +35,9 @@ SCHEMA_VERSION: Final = 2
 
 DEFAULT_MEMORY: Final = 4_000_000_000
 """Bytes; the machine's size would make the memory of a run grow with its ledger."""
+
+_MAGIC: Final = slice(8, 12)
+"""Where DUCK stands in a file of DuckDB's, after a checksum."""
 
 _ROLLED_BACK_BY_TX: Final = ("tx", "debit", "credit", "script")
 _ROLLED_BACK_BY_HEIGHT: Final = ("block", "coinbase")
@@ -69,9 +73,10 @@ class Ledger:
         threads. Results do not depend on either.
         Raises LedgerError: no ledger there (read_only, or no network given to make one), another network than asked
         for, a newer or older schema, not a ledger at all, or locked by another process.
+        The path is always a file's: `md:x` and `sqlite:x` are files in this folder, and `:memory:` is refused.
         """
         file = None if path is None else Path(path)
-        exists = file is not None and file.exists()
+        exists = file is not None and is_there(file)
         if not exists and (read_only or network is None):
             raise LedgerError(f"{path}: no ledger there")
         if file is not None and not exists and not file.absolute().parent.is_dir():
@@ -282,9 +287,41 @@ def raise_if_storage_failed(error: duckdb.Error, doing: str) -> None:
         raise LedgerError(f"{doing}: {text}{f'; {REMEDY}' if is_damage else ''}") from error
 
 
+def is_there(file: Path) -> bool:
+    """Whether there is a file that may be a ledger. Raises LedgerError, before DuckDB sees it, for what cannot be one.
+
+    DuckDB would look for extensions that read a file of another kind, and wait at a pipe.
+    """
+    if str(file) == ":memory:":
+        raise LedgerError(f"{file}: expected a file, since a ledger in memory would be gone at the end")
+    # DuckDB takes the one for a slash, and puts its write-ahead log before the other, into another folder perhaps.
+    place = str(file.absolute())
+    if "\\" in place or "?" in place or not is_utf8(place):
+        raise LedgerError(f"{file}: a ledger's path must have no \\ and no ? in it, and must be UTF-8")
+    head = _head(file)
+    if head is None:
+        return False
+    if head[_MAGIC] != b"DUCK":
+        kind = "a SQLite file" if head.startswith(b"SQLite") else "not a DuckDB file" if head else "empty"
+        raise LedgerError(f"{file}: not a ledger: {kind}")
+    _head(file.with_name(f"{file.name}.wal"))
+    return True
+
+
+def _head(file: Path) -> bytes | None:
+    """The first bytes; None if there is no such file."""
+    try:
+        with open_regular(file) as stream:
+            return stream.read(_MAGIC.stop)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise LedgerError(f"{file}: cannot open the ledger: {error.strerror}") from None
+
+
 def _connect(file: Path | None, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
-        return duckdb.connect(":memory:" if file is None else str(file), read_only=read_only)
+        return connect(file, read_only=read_only)
     except duckdb.IOException as error:
         text = one_line(error)
         if "lock" in text.lower():
@@ -296,7 +333,7 @@ def _connect(file: Path | None, read_only: bool) -> duckdb.DuckDBPyConnection:
 
 def memory_bytes(memory: str) -> int:
     """A memory limit such as "4GB" or "80%" in bytes, as DuckDB reads it. Raises LedgerError if it is not one."""
-    with duckdb.connect() as con:
+    with connect() as con:
         _configure(con, memory, None)
         limit = "SELECT parse_formatted_bytes(current_setting('memory_limit'))"
         [(size,)] = con.execute(limit).fetchall()

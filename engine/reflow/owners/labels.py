@@ -12,8 +12,7 @@ import polars as pl
 
 from reflow.errors import LabelError
 from reflow.network import MAIN, Network
-from reflow.owners.label import EXCHANGE, Label, exchange_names
-from reflow.owners.label_csv import read_csv
+from reflow.owners.label_files import EXCHANGE, Label, exchange_names, read_label_file
 from reflow.script import account_of
 from reflow.store.relations import LABEL_ACCOUNT
 from reflow.store.resources import folder
@@ -165,34 +164,8 @@ def _read_all(paths: Iterable[str | Path], network: Network) -> Iterator[_File]:
             continue
         for path in files:
             with _collector_paused():
-                labels = list(_read(path, network))
+                labels = list(read_label_file(path, network))
             yield _File(labels, shipped=path.resolve().parent == folder("labels").resolve())
-
-
-def _read(path: Path, network: Network) -> Iterator[Label | LabelError]:
-    text = label_text(path)
-    if isinstance(text, LabelError):
-        yield text
-    elif path.suffix.lower() in (".yaml", ".yml"):
-        # Importing yaml takes longer than reading a small CSV file.
-        from reflow.owners.tagpack import read_tagpack
-
-        yield from read_tagpack(path, text, network)
-    else:
-        yield from read_csv(path, text, network)
-
-
-def label_text(path: Path) -> str | LabelError:
-    """The file's text without a byte-order mark, or what keeps it from being read."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        return LabelError(f"{path}: cannot read the label file: {error.strerror}")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        return LabelError(f"{path}:{line}: not UTF-8")
 
 
 def _merge(

@@ -12,9 +12,10 @@ import polars as pl
 
 from reflow.errors import LabelError
 from reflow.network import MAIN, Network
-from reflow.owners.label_csv import read_rows
-from reflow.owners.labels import Labels, label_text, read_labels
+from reflow.owners.label_files import LONGEST_NAME, label_text, read_rows
+from reflow.owners.labels import Labels, read_labels
 from reflow.store.resources import folder
+from reflow.text import shown
 
 CATEGORIES: Final = ("pool", "miner")
 """Categories of labels whose address is a payout address of their entity."""
@@ -106,6 +107,8 @@ def _read_tags(path: Path) -> Iterator[tuple[str, str, str]]:
 def _fault(entity: str) -> str | None:
     if not entity:
         return "empty entity"
+    if len(entity) > LONGEST_NAME or not entity.isprintable():
+        return f"pool {shown(entity)}, expected at most {LONGEST_NAME} printable characters"
     return f"pool {entity!r}: this word is reserved" if entity.lower() in _RESERVED else None
 
 
@@ -115,5 +118,7 @@ def _merge(rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str]]:
     for place, tag, entity in rows:
         first_place, first = tags.setdefault(readable(tag), (place, entity))
         if first != entity:
-            raise LabelError(f"{place}: tag {tag!r} is of {entity} here, but of {first} in {first_place}")
+            raise LabelError(
+                f"{place}: tag {shown(tag)} is of {entity} here, but of {first} in {first_place}"
+            )
     return sorted(((tag, entity) for tag, (_, entity) in tags.items()), key=lambda row: (-len(row[0]), row))

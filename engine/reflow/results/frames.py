@@ -12,6 +12,8 @@ from reflow.amounts import VALUE_PLACES
 from reflow.errors import ResultsError
 from reflow.files import DIGESTS
 from reflow.results.read import RUN, check_seal, read_file, read_run, read_settled
+from reflow.series import parquet_table
+from reflow.text import read_text
 
 _DECIMAL: Final = pl.Decimal(38, VALUE_PLACES)
 
@@ -152,7 +154,7 @@ def _read(
 
 def _read_json(path: Path, needed: set[str]) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
@@ -165,11 +167,11 @@ def _read_json(path: Path, needed: set[str]) -> dict[str, Any]:
 
 def _parquet(path: Path, content: bytes, needed: set[str]) -> pl.DataFrame:
     try:
-        frame = pl.read_parquet(io.BytesIO(content))
+        frame = pl.DataFrame(parquet_table(io.BytesIO(content)))
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except pl.exceptions.PolarsError as error:
-        raise ResultsError(f"{path}: not a Parquet file: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise ResultsError(f"{path}: {error}") from None
     if missing := sorted(needed - set(frame.columns)):
         raise ResultsError(f"{path}: no column {', '.join(missing)}, expected what reflow writes")
     return frame

@@ -4,7 +4,6 @@ Files of a run are read only if they have the digests that its manifest states (
 without digests, made by hand or by an older version, is taken at its word.
 """
 
-import csv
 import hashlib
 import io
 import json
@@ -18,7 +17,8 @@ import pyarrow.parquet as pq
 
 from reflow.errors import ResultsError
 from reflow.files import DIGESTS, SEAL, seal_of, settle
-from reflow.series import Series, Table, parse_day, parse_number
+from reflow.series import Series, Table, csv_rows, parse_day, parse_number
+from reflow.text import MOST_BYTES, check_size, open_regular, read_text
 
 RUN: Final = "run.json"
 """The manifest of what recompute wrote."""
@@ -79,7 +79,9 @@ def read_file(file: Path, manifest: Mapping[str, Any], verb: str, name: str) -> 
     Raises ResultsError if it cannot be read, or does not have the digest that the manifest states.
     """
     try:
-        content = file.read_bytes()
+        with open_regular(file) as stream:
+            check_size(stream, MOST_BYTES)
+            content = stream.read()
     except OSError as error:
         raise ResultsError(f"{file}: cannot be read: {error.strerror or error}") from None
     if DIGESTS in manifest and manifest[DIGESTS].get(file.name) != hashlib.sha256(content).hexdigest():
@@ -136,12 +138,9 @@ def _parse(file: Path, content: bytes, metrics: Collection[str] | None) -> Table
 
 def _rows(file: Path, content: bytes) -> Iterator[tuple[str, list[str]]]:
     try:
-        with io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            for row in reader:
-                if row:
-                    yield f"line {reader.line_num}", row
-    except (csv.Error, UnicodeDecodeError) as error:
+        for number, row in csv_rows(io.BytesIO(content)):
+            yield f"line {number}", row
+    except ValueError as error:
         raise ResultsError(f"{file}: not what recompute writes: {error}") from None
 
 
@@ -156,7 +155,7 @@ def read_run(folder: str | Path) -> dict[str, Any]:
 
 def _read_run(base: Path) -> dict[str, Any]:
     try:
-        run = json.loads((base / RUN).read_text(encoding="utf-8"))
+        run = json.loads(read_text(base / RUN))
         run["methodology"]["name"] = str(run["methodology"]["name"])
     except FileNotFoundError:
         raise ResultsError(f"{base}: no run.json there, {_expected(base)}") from None

@@ -24,6 +24,34 @@ Result = TypeVar("Result")
 DatabaseError = duckdb.Error
 """What DuckDB raises."""
 
+_CLOSED: Final[dict[str, Any]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "allow_persistent_secrets": False,
+    "python_enable_replacements": False,
+    "allowed_configs": ["memory_limit", "threads", "disabled_optimizers"],
+    "lock_configuration": True,
+}
+"""No extension is looked for, a table that is missing is no variable of Python's, and that stays so."""
+
+
+def connect(
+    file: Path | None = None,
+    *,
+    read_only: bool = False,
+    other_files: bool = False,
+    settings: dict[str, Any] | None = None,
+) -> DuckDBPyConnection:
+    """The one door to DuckDB: a database in `file`, or in memory, that reaches no network, and no `other_files`.
+
+    That holds whatever it is asked, and whatever a view in the file says; temporary files go beside `file`. The path is
+    taken for a file's, be it `md:x` or `sqlite:x`. Raises DatabaseError.
+    """
+    name = ":memory:" if file is None else str(file.absolute())
+    config: dict[str, Any] = _CLOSED | {"enable_external_access": other_files} | (settings or {})
+    return duckdb.connect(name, read_only=read_only, config=config)
+
 
 class DuckDbStore:
     """Asks and keeps through the connection `con`, whose temporary tables die with it.
@@ -142,7 +170,7 @@ class ParquetStore(DuckDbStore):
 
     def __init__(self, relation: Relation, file: Path, memory: str) -> None:
         """`memory` is all that the database may take; one thread a question. Raises DatabaseError."""
-        super().__init__(duckdb.connect(config={"threads": 1, "memory_limit": memory}))
+        super().__init__(connect(other_files=True, settings={"threads": 1, "memory_limit": memory}))
         self.con.read_parquet(str(file)).create_view(relation.name)
 
 

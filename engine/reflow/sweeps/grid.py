@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from reflow.errors import MethodologyError
-from reflow.flows.methodology import ALLOWED, REFERENCE, Methodology, fault
-from reflow.flows.toml_file import TomlFile, read_toml
+from reflow.flows.methodology import ALLOWED, REFERENCE, Methodology, TomlFile, fault, read_toml
 from reflow.store.resources import folder
+from reflow.text import shown
 
 ALONE: Final = "alone"
 """The table of a grid file whose values are tried one at a time."""
@@ -48,7 +48,7 @@ def read_grid(path: str | Path | None = None) -> Grid:
     )
     alone = file.content.pop(ALONE, {})
     if not isinstance(alone, dict):
-        raise MethodologyError(f"{file.place(ALONE)}: {ALONE} = {alone!r}, expected a table")
+        raise MethodologyError(f"{file.place(ALONE)}: {ALONE} = {shown(alone)}, expected a table")
     _check(file, file.content)
     _check(file, alone, ALONE)
     return grid_of(file.content, alone)
@@ -103,7 +103,7 @@ def _fault(key: str, values: object) -> str | None:
     if key not in ALLOWED:
         return fault(key, values)
     if not isinstance(values, list) or not values:
-        return f"{key} = {values!r}, expected a list with some of {', '.join(ALLOWED[key])}"
+        return f"{key} = {shown(values)}, expected a list with some of {', '.join(ALLOWED[key])}"
     for place, value in enumerate(values):
         if reason := fault(key, value):
             return reason

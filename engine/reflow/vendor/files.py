@@ -8,26 +8,26 @@ A column `asset` may be there: rows of other assets are left out. Columns that e
 `-status-time` say how final a value is, and are left out too.
 """
 
-import csv
 import hashlib
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-import numpy as np
-import polars as pl
-
 from reflow.errors import VendorError
 from reflow.flows.catalog import ASSET
-from reflow.series import Table, parse_day, parse_number
+from reflow.series import Table, csv_lines, parquet_rows, parse_day, parse_number, read_parquet
+from reflow.text import BadTextError, is_utf8, listed, open_regular, read_text, shortened, shown
 
 _STATUS: Final = ("-status", "-status-time")
 _LONG: Final = frozenset({"metric", "value"})
 _KEYS: Final = ("time", "asset")
 _PARQUET_MAGIC: Final = b"PAR1"
 _HEAD: Final = 4096
+_WHITE: Final = re.compile(r"[ \t\r\n]+")
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
 
 _Parsed = TypeVar("_Parsed")
@@ -70,6 +70,8 @@ def read_vendor_file(path: str | Path, metrics: Collection[str] | None = None) -
     wanted: Callable[[str], bool] = (lambda _: True) if metrics is None else set(metrics).__contains__
     try:
         table, unread = _collect(file, wanted)
+    except ValueError as error:
+        raise VendorError(f"{file}, {error}") from None
     except OSError as error:
         raise VendorError(f"{file}: cannot read the vendor's series: {error.strerror or error}") from None
     return Vendor(table, unread, str(file), digest(table))
@@ -88,7 +90,7 @@ def digest(table: Table) -> str:
 def _collect(file: Path, wanted: Callable[[str], bool]) -> tuple[Table, list[str]]:
     columns, rows = _open_table(file)
     if "time" not in columns and columns:
-        raise VendorError(f"{file}, line 1: no column time, found {', '.join(columns)}")
+        raise VendorError(f"{file}, line 1: no column time, found {listed(columns)}")
     collector = _Collector(file, wanted)
     for row in _of_bitcoin(file, rows):
         collector.add(row)
@@ -104,10 +106,16 @@ def _of_bitcoin(file: Path, rows: Iterator[_Row]) -> Iterator[_Row]:
             is_empty = False
             yield row
         else:
-            others[str(asset)] = None
+            others[shortened(asset) if isinstance(asset, str) else shown(asset)] = None
     if is_empty:
-        instead = f"only of {', '.join(others)}" if others else "none at all"
+        instead = f"only of {listed(others)}" if others else "none at all"
         raise VendorError(f"{file}: no row of {ASSET}, {instead}")
+
+
+def _name(where: str, value: object) -> str:
+    if not isinstance(value, str) or not is_utf8(value):
+        raise VendorError(f"{where}: metric {shown(value)}, expected the id of a metric")
+    return value
 
 
 def _parsed(where: str, parse: Callable[[object], _Parsed], value: object) -> _Parsed:
@@ -130,23 +138,26 @@ class _Collector:
     def add(self, row: _Row) -> None:
         where = f"{self._file}, {row.where}"
         if "time" not in row.cells:
-            raise VendorError(f"{where}: no time, found {', '.join(row.cells) or 'nothing'}")
+            raise VendorError(f"{where}: no time, found {listed(row.cells) or 'nothing'}")
         day = _parsed(f"{where}: time", parse_day, row.cells["time"])
         long = row.cells.keys() >= _LONG
-        self._see(row.where, str(row.cells["metric"]) if long else "", day)
-        values: Mapping[str, object] = {str(row.cells["metric"]): row.cells["value"]} if long else row.cells
+        metric = _name(where, row.cells["metric"]) if long else ""
+        self._see(row.where, metric, day)
+        values: Mapping[str, object] = {metric: row.cells["value"]} if long else row.cells
         for metric, value in values.items():
             if metric in _KEYS or metric.endswith(_STATUS):
                 continue
+            if not is_utf8(metric):
+                raise VendorError(f"{where}: metric {shown(metric)}, expected text in UTF-8")
             if self._wanted(metric):
-                number = _parsed(f"{where}: {metric}", parse_number, value)
+                number = _parsed(f"{where}: {shortened(metric)}", parse_number, value)
                 self.table.setdefault(metric, {})[day] = number
             else:
                 self.unread.add(metric)
 
     def _see(self, where: str, metric: str, day: date) -> None:
         if (metric, day) in self._seen:
-            what = f"{day} of {metric}" if metric else str(day)
+            what = f"{day} of {shortened(metric)}" if metric else str(day)
             raise VendorError(
                 f"{self._file}, {where}: {what} a second time, first in {self._seen[metric, day]}"
             )
@@ -158,7 +169,7 @@ def _open_table(file: Path) -> tuple[list[str], Iterator[_Row]]:
 
     Raises VendorError naming file and line for what is not such a file, OSError for what cannot be read.
     """
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         head = stream.read(_HEAD).lstrip(_BLANK)
     if head.startswith(_PARQUET_MAGIC):
         return _open_parquet(file)
@@ -168,29 +179,16 @@ def _open_table(file: Path) -> tuple[list[str], Iterator[_Row]]:
 
 
 def _open_csv(file: Path) -> tuple[list[str], Iterator[_Row]]:
-    rows = _csv_lines(file)
+    rows = ((f"line {number}", [cell.strip() for cell in row]) for number, row in csv_lines(file))
     header = next(rows, ("line 1", []))[1]
     if len(set(header)) < len(header):
-        twice = next(name for place, name in enumerate(header) if name in header[:place])
-        raise VendorError(f"{file}, line 1: column {twice!r} twice")
+        twice = next(name for name, number in Counter(header).items() if number > 1)
+        raise VendorError(f"{file}, line 1: column {shown(twice)} twice")
     if not header:
         raise VendorError(f"{file}: empty, expected a column time and metrics")
     return header, (
         _Row(where, dict(zip(header, row, strict=True))) for where, row in _even(file, header, rows)
     )
-
-
-def _csv_lines(file: Path) -> Iterator[tuple[str, list[str]]]:
-    with file.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream)
-        try:
-            for row in reader:
-                if row:
-                    yield f"line {reader.line_num}", [cell.strip() for cell in row]
-        except csv.Error as error:
-            raise VendorError(f"{file}, line {reader.line_num + 1}: not CSV: {error}") from None
-        except UnicodeDecodeError:
-            raise VendorError(f"{file}: neither CSV in UTF-8 nor JSON nor Parquet") from None
 
 
 def _even(
@@ -203,19 +201,9 @@ def _even(
 
 
 def _open_parquet(file: Path) -> tuple[list[str], Iterator[_Row]]:
-    try:
-        frame = pl.read_parquet(file)
-    except pl.exceptions.PolarsError as error:
-        raise VendorError(f"{file}: not a Parquet file: {' '.join(str(error).split())}") from None
-    single = [name for name, type_ in frame.schema.items() if type_ == pl.Float32]
-    return frame.columns, _parquet_rows(frame, single)
-
-
-def _parquet_rows(frame: pl.DataFrame, single: list[str]) -> Iterator[_Row]:
-    for number, cells in enumerate(frame.iter_rows(named=True), start=1):
-        for name in single:  # as a Python float it would have digits that the file does not
-            cells[name] = None if cells[name] is None else np.float32(cells[name])
-        yield _Row(f"row {number}", cells)
+    table = read_parquet(file)
+    rows = (_Row(f"row {number}", cells) for number, cells in enumerate(parquet_rows(table), start=1))
+    return table.schema.names, rows
 
 
 def _json_rows(file: Path) -> Iterator[_Row]:
@@ -224,35 +212,50 @@ def _json_rows(file: Path) -> Iterator[_Row]:
     for where, document in _json_documents(file):
         rows = document.get("data", [document]) if isinstance(document, dict) else document
         if isinstance(document, dict) and "error" in document:
-            raise VendorError(f"{file}, {where}: the vendor's error instead of series: {document['error']}")
+            said = shown(document["error"])
+            raise VendorError(f"{file}, {where}: the vendor's error instead of series: {said}")
         for row in rows if isinstance(rows, list) else [rows]:
             number += 1
             if not isinstance(row, dict):
-                raise VendorError(f"{file}, {where}: row {number} is {row!r}, expected an object")
+                raise VendorError(f"{file}, {where}: row {number} is {shown(row)}, expected an object")
             yield _Row(f"row {number}", row)
 
 
 def _json_documents(file: Path) -> Iterator[tuple[str, Any]]:
     """JSON values after each other with any white space between, numbers as text so that no digit is lost."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise VendorError(f"{file}: not JSON text: {error}") from None
-    decoder = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+        text = read_text(file)
+    except BadTextError as error:
+        raise VendorError(f"{file}, line {error.line}: not JSON text: {error}") from None
+    decoder = json.JSONDecoder(
+        parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_each_once
+    )
+    line, end = 1, 0
     place = _skip_blank(text, 0)
     while place < len(text):
-        line = text.count("\n", 0, place) + 1
+        line += text.count("\n", end, place)
+        end = place
         try:
             document, place = decoder.raw_decode(text, place)
         except json.JSONDecodeError as error:
             raise VendorError(f"{file}, line {error.lineno}: not JSON: {error.msg}") from None
         except RecursionError:
             raise VendorError(f"{file}, line {line}: JSON nested too deeply for series") from None
+        except ValueError as error:
+            raise VendorError(f"{file}, line {line}: {error}") from None
         yield f"line {line}", document
         place = _skip_blank(text, place)
 
 
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object as a dictionary. Raises ValueError for a key that it has twice."""
+    cells = dict(pairs)
+    if len(cells) < len(pairs):
+        twice = next(name for name, number in Counter(name for name, _ in pairs).items() if number > 1)
+        raise ValueError(f"{shown(twice)} twice in one object")
+    return cells
+
+
 def _skip_blank(text: str, place: int) -> int:
-    while place < len(text) and text[place] in " \t\r\n":
-        place += 1
-    return place
+    match = _WHITE.match(text, place)
+    return match.end() if match else place
