@@ -1,0 +1,113 @@
+"""Two processes write into one folder or one ledger at the same time: the end is one run's, or a run refuses in a line."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from support.crashes import SCENARIOS, differences, make_inputs, state
+from support.shim import Called, Lab
+
+DELAYS = (0.0, 0.05, 0.2)
+"""Seconds by which the second begins after the first."""
+
+
+class Pair(NamedTuple):
+    """Two calls that write to the same place."""
+
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    before: tuple[tuple[str, ...], ...] = ()
+
+
+def other(name: str) -> tuple[str, ...]:
+    """The call that makes the older outputs of a scenario: the same verb with other arguments."""
+    return SCENARIOS[name].before[-1]
+
+
+def pair(name: str) -> Pair:
+    """A scenario's verb twice, with different inputs, into one folder."""
+    scenario = SCENARIOS[name]
+    return Pair(scenario.args, other(name), scenario.before[:-1])
+
+
+INGEST = ("ingest", "ledger.duckdb", "--datadir", "blocks")
+REORG = ("ingest", "ledger.duckdb", "--datadir", "reorg")
+OLD = (*INGEST, "--to-height", "250")
+
+PAIRS = {
+    "two ingests make one ledger": Pair(INGEST, INGEST),
+    "two ingests go on with one ledger": Pair(INGEST, INGEST, (OLD,)),
+    "ingests of two branches": Pair(REORG, INGEST, (OLD,)),
+    "two recomputes": pair("recompute"),
+    "two recomputes of two methodologies": pair("recompute of two methodologies"),
+    "two cross-checks": pair("crosscheck"),
+    "two sweeps": pair("sweep"),
+    "two runs of pools": pair("pools"),
+    "two runs of clusters": pair("clusters"),
+    "two explanations": pair("explain --graph"),
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    make_inputs(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lab(inputs: Path) -> Iterator[Lab]:
+    with Lab(inputs / "blocks") as started:
+        yield started
+
+
+def fresh(inputs: Path, folder: Path, lab: Lab, before: tuple[tuple[str, ...], ...]) -> Path:
+    """The inputs with what ran before."""
+    shutil.copytree(inputs, folder)
+    for call in before:
+        assert not lab.call(call, folder).crashed
+    return folder
+
+
+def ended_well(done: Called, alone: Called) -> bool:
+    """As it ends alone, or refused in one line."""
+    return done.refused or (done.status == alone.status and not done.crashed)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_end_is_one_of_the_two(lab: Lab, inputs: Path, tmp_path: Path, name: str) -> None:
+    first, second, before = PAIRS[name]
+    base = fresh(inputs, tmp_path / "base", lab, before)
+    ends, alone = [], []
+    for number, call in enumerate((first, second)):
+        shutil.copytree(base, tmp_path / f"alone{number}")
+        alone.append(lab.call(call, tmp_path / f"alone{number}"))
+        ends.append(state(tmp_path / f"alone{number}"))
+    wrong = []
+    for delay in DELAYS:
+        folder = tmp_path / f"both{delay}"
+        shutil.copytree(base, folder)
+        both = lab.together([(first, 0.0), (second, delay)], folder)
+        wrong += [done for done, usual in zip(both, alone, strict=True) if not ended_well(done, usual)]
+        end = state(folder)
+        assert min((differences(end, expected) for expected in ends), key=len) == [], both
+        assert any(not done.refused for done in both), both
+    assert wrong == []
+
+
+def test_a_ledger_is_read_while_an_ingest_writes_it(lab: Lab, inputs: Path, tmp_path: Path) -> None:
+    """The reader gets the blocks of some moment, whole, or is told that the ledger is in use."""
+    base = fresh(inputs, tmp_path / "base", lab, (OLD,))
+    recompute = SCENARIOS["recompute"].args
+    for number, delay in enumerate((0.0, 0.1, 0.3)):
+        folder = tmp_path / f"both{number}"
+        shutil.copytree(base, folder)
+        ingest, reader = lab.together([(INGEST, delay), (recompute, 0.1)], folder)
+        assert ingest.refused or ingest.status == 0, ingest
+        assert reader.refused or reader.status == 0, reader
+        again = lab.call(INGEST, folder)
+        assert again.status == 0, again
+        assert "faults        none" in lab.call(("verify", "ledger.duckdb"), folder).out
