@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One place for every chore: python3 dev.py demo | test | lint | bench | compare | wheel | setup.
+"""One place for every chore: python3 dev.py demo | test | lint | fuzz | trust | bench | compare | wheel | setup.
 
 Needs python3 (3.11 or newer) with pip, nothing else: the first call makes a virtual environment in .venv with
 the project and the exact versions of constraints.txt; later calls find it ready and need no network.
@@ -7,6 +7,10 @@ the project and the exact versions of constraints.txt; later calls find it ready
     python3 dev.py demo            run the demo
     python3 dev.py test [ARGS]     lint, then all tests; ARGS go to pytest
     python3 dev.py lint            ruff and mypy
+    python3 dev.py fuzz [TARGET …] [--seconds N]
+                                   look for inputs that break a reader, led by coverage
+    python3 dev.py trust [--hours H | --full]
+                                   the slow run of docs/trust.md: crash points, corruptions, fuzzing
     python3 dev.py bench [ARGS]    the benchmarks, printed as a table; ARGS go to pytest
     python3 dev.py compare [ARGS]  reflow beside other tools, or --scaling; ARGS go to benchmarks/compare/compare.py
     python3 dev.py wheel           build the wheel into dist/
@@ -92,7 +96,9 @@ def lint(_: list[str]) -> None:
 def test(args: list[str]) -> None:
     """Lint, then all tests on two processes."""
     _get_node()
-    _get_browser()
+    _get_packages("browser for the tests that look at pages", ("REFLOW_CHROMIUM", "chromium"), "chromium")
+    _get_compiler()
+    _get_proof()
     with ThreadPoolExecutor(1) as meanwhile:
         client = meanwhile.submit(_get_client)
         lint([])
@@ -111,17 +117,40 @@ def _get_node() -> None:
         print("dev.py: no node for the tests that talk to a real one", file=sys.stderr)
 
 
-def _get_browser() -> None:
-    """Try to have Chromium for tests of pages, from Debian's packages; without one those tests are skipped likewise."""
-    if os.environ.get("REFLOW_CHROMIUM") or shutil.which("chromium"):
+def _get_packages(what: str, present: tuple[str, str], *packages: str) -> None:
+    """Try to have a program from Debian's packages; without it those tests are skipped, and on CI they fail.
+
+    It is there if the first of `present`, a variable, names it, or the second is a command.
+    """
+    variable, command = present
+    if os.environ.get(variable) or shutil.which(command):
         return
     rights = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
-        command = [*rights, "apt-get", "-qq", *command]
-        print("+", *command, flush=True)
-        if not shutil.which(command[0]) or subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
-            print("dev.py: no browser for the tests that look at pages", file=sys.stderr)
+    for words in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
+        call = [*rights, "apt-get", "-qq", *words]
+        print("+", *call, flush=True)
+        if not shutil.which(call[0]) or subprocess.run(call, stdin=subprocess.DEVNULL).returncode:
+            print(f"dev.py: no {what}", file=sys.stderr)
             return
+
+
+def _get_compiler() -> None:
+    """Try to have a C compiler, for the shim that kills a process at its Nth call."""
+    _get_packages("compiler for the tests that kill at every call", ("CC", "cc"), "gcc", "libc6-dev")
+
+
+def _get_proof() -> None:
+    """Try to have the fuzzer and Core's library, which have wheels for few systems only."""
+    wanted, got = ROOT / "tests" / "proof-requirements.txt", VENV / "proof-requirements.txt"
+    if got.exists() and got.read_bytes() == wanted.read_bytes():
+        return
+    wheels = ["--only-binary", ":all:", "--no-deps", "--requirement", str(wanted)]
+    command = [str(PYTHON), "-m", "pip", "install", *OPTIONS, *wheels]
+    print("+", *command, flush=True)
+    if subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL).returncode:
+        print("dev.py: no fuzzer, and no second opinion of Core's library", file=sys.stderr)
+    else:
+        shutil.copyfile(wanted, got)
 
 
 def _get_client() -> None:
@@ -132,6 +161,25 @@ def _get_client() -> None:
     shutil.rmtree(CLIENT, ignore_errors=True)
     run([*_make_venv(CLIENT), "install", *OPTIONS, "--only-binary", ":all:", "--requirement", str(wanted)])
     shutil.copyfile(wanted, got)
+
+
+def fuzz(args: list[str]) -> None:
+    """Fuzz the given targets, or all."""
+    _get_proof()
+    _use_tests()
+    run([PYTHON, "-m", "fuzz.fuzz", *args])
+
+
+def trust(args: list[str]) -> None:
+    """The slow run: tests/support/trust_run.py."""
+    _get_compiler()
+    _get_proof()
+    _use_tests()
+    run([PYTHON, "-m", "support.trust_run", *args])
+
+
+def _use_tests() -> None:
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "engine"), str(ROOT / "tests")])
 
 
 def bench(args: list[str]) -> None:
@@ -158,6 +206,8 @@ CHORES: dict[str, Callable[[list[str]], None]] = {
     "demo": demo,
     "test": test,
     "lint": lint,
+    "fuzz": fuzz,
+    "trust": trust,
     "bench": bench,
     "compare": compare,
     "wheel": wheel,

@@ -8,14 +8,14 @@ undisturbed run, byte for byte but for the seconds that a run took.
 import csv
 import errno
 import hashlib
+import itertools
+import json
 import random
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-
-import duckdb
 
 from reflow.ledger.ledger import Ledger
 from reflow.simulate.blockfiles import write_chain
@@ -110,7 +110,7 @@ SCENARIOS: Final = {
             "explain --graph",
             ("explain", "ledger.duckdb", "FlowMinerOut1HopAllExNtv", "2020-01-12", *_MINE, "--graph", "out"),
             (),
-            (_LEDGER, ("explain", "ledger.duckdb", "FlowMinerOut1HopAllExNtv", "2020-01-11", *_OLD, "--graph", "out")),
+            (_LEDGER, ("explain", "ledger.duckdb", "FlowMinerOut1HopAllExNtv", "2020-01-12", *_OLD, "--graph", "out")),
             ("out",),
         ),
         Scenario(
@@ -153,7 +153,9 @@ def _old_vendor(vendor: Path, old: Path) -> None:
     with vendor.open(newline="") as stream:
         header, *rows = csv.reader(stream)
     with old.open("w", newline="") as stream:
-        csv.writer(stream).writerows([header, *([row[0], *(value and f"{value}1" for value in row[1:])] for row in rows)])
+        csv.writer(stream).writerows(
+            [header, *([row[0], *(value and f"{value}1" for value in row[1:])] for row in rows)]
+        )
 
 
 class Attack(NamedTuple):
@@ -193,7 +195,7 @@ class Bench:
         self.scenario = scenario
         self._lab = lab
         self._place = place
-        self._number = 0
+        self._numbers = itertools.count()
         self._before = place / "before"
         shutil.copytree(inputs, self._before)
         for call in scenario.before:
@@ -203,8 +205,12 @@ class Bench:
         after = self._fresh()
         self.undisturbed = lab.call(scenario.args, after)
         assert not self.undisturbed.crashed, self.undisturbed
-        self._said = [{self._say(reader, self._before), self._say(reader, after)} for reader in scenario.readers]
-        self._states = {name: [outputs(folder / name) for folder in (self._before, after)] for name in scenario.outputs}
+        self._said = [
+            {self._say(reader, self._before), self._say(reader, after)} for reader in scenario.readers
+        ]
+        self._states = {
+            name: [outputs(folder / name) for folder in (self._before, after)] for name in scenario.outputs
+        }
         self._after = state(after)
         shutil.rmtree(after)
         self._counts: dict[tuple[int, int], int] = {}
@@ -215,21 +221,21 @@ class Bench:
         if key not in self._counts:
             folder = self._fresh()
             arm = attack.arm._replace(action=COUNT)
-            self._counts[key] = self._lab.call(self.scenario.args, folder, arm).count
+            self._counts[key] = self._lab.call(self.scenario.args, folder, arm).calls
             shutil.rmtree(folder)
         return [Point(self.scenario.name, attack, nth) for nth in range(1, self._counts[key] + 1)]
 
-    def disturb(self, point: Point) -> list[str]:
-        """Disturb a run and say what is wrong then."""
-        folder = self._fresh()
+    def disturb(self, point: Point, lab: Lab | None = None) -> list[str]:
+        """Disturb a run and say what is wrong then; in another lab than the one that prepared it, if given."""
+        lab, folder = lab or self._lab, self._fresh()
         arm = point.attack.arm._replace(nth=point.nth)
         if point.attack.loses:
             arm = arm._replace(journal=folder.with_name(f"{folder.name}.journal"))
-        done = self._lab.call(self.scenario.args, folder, arm)
+        done = lab.call(self.scenario.args, folder, arm)
         if arm.journal is not None and arm.journal.exists():
             lose_power(arm.journal, folder, random.Random(point.nth))
         where = f"{point.scenario}, {point.attack.name} {point.nth} ({done.what.replace(str(folder.resolve()), '')})"
-        wrong = [f"{where}: {text}" for text in self._judge(folder, done, point.attack)]
+        wrong = [f"{where}: {text}" for text in self._judge(folder, done, point.attack, lab)]
         for path in (folder, arm.journal, Path(f"{arm.journal}.saves")):
             if path is not None and path.is_dir():
                 shutil.rmtree(path)
@@ -237,29 +243,28 @@ class Bench:
                 path.unlink(missing_ok=True)
         return wrong
 
-    def _judge(self, folder: Path, done: Called, attack: Attack) -> Iterator[str]:
+    def _judge(self, folder: Path, done: Called, attack: Attack, lab: Lab) -> Iterator[str]:
         killed = done.status == -9 and done.what != ""
-        no_memory = attack.arm.kinds == ALLOCATION and done.status == -6  # a library's own abort: as good as a kill
+        no_memory = (
+            attack.arm.kinds == ALLOCATION and done.status == -6
+        )  # a library's own abort: as good as a kill
         if not (killed or no_memory or done.refused) and (done.crashed or not self._as_usual(done)):
             yield f"ended with {done.status}: {done.err[-300:]}"
         for name, (before, after) in self._states.items():
             now = outputs(folder / name)
-            if now not in (before, after) and not self._says_so(folder, name):
+            if now not in (before, after) and not says_so(folder / name):
                 mixed = sorted(file for file in now if now[file] != after.get(file))
                 yield f"{name} is a mix of two runs: {', '.join(mixed)} not of the new one"
         for reader, said in zip(self.scenario.readers, self._said, strict=True):
-            heard = self._lab.call(reader, folder)
-            if not (heard.refused or (heard.status, normal(heard.out), normal(heard.err)) in said or self._midway(reader, heard)):
+            heard = lab.call(reader, folder)
+            triple = (heard.status, normal(heard.out), normal(heard.err))
+            if not (heard.refused or triple in said or self._midway(reader, heard)):
                 yield f"then {reader[0]} said {heard.status}: {heard.err[-300:] or heard.out[-300:]}"
-        again = self._lab.call(self.scenario.args, folder)
+        again = lab.call(self.scenario.args, folder)
         if not self._as_usual(again):
             yield f"the next run ended with {again.status}: {again.err[-300:]}"
         elif differ := differences(state(folder), self._after):
             yield f"after the next run these differ: {', '.join(differ)}"
-
-    def _says_so(self, folder: Path, name: str) -> bool:
-        """Whether whoever reads the folder refuses it."""
-        return bool(self.scenario.readers) and all(self._lab.call(reader, folder).refused for reader in self.scenario.readers)
 
     def _midway(self, reader: tuple[str, ...], heard: Called) -> bool:
         """A ledger may stand at any block between."""
@@ -273,10 +278,24 @@ class Bench:
         return heard.status, normal(heard.out), normal(heard.err)
 
     def _fresh(self) -> Path:
-        self._number += 1
-        folder = self._place / f"run{self._number}"
+        folder = self._place / f"run{next(self._numbers)}"
         shutil.copytree(self._before, folder)
         return folder
+
+
+def says_so(folder: Path) -> bool:
+    """Whether the folder shows that its files are not of one run: by a manifest, which every reader checks, or a journal."""
+    if any(folder.glob(".*.journal")):
+        return True
+    for file in folder.glob("*.json"):
+        digests = json.loads(file.read_text()).get("sha256", {})
+        if any(
+            not (folder / name).is_file()
+            or hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest
+            for name, digest in digests.items()
+        ):
+            return True
+    return False
 
 
 def spread(points: list[Point], count: int) -> list[Point]:
@@ -326,7 +345,9 @@ def rows_digest(ledger: Path) -> str:
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY ALL"
         ).fetchall()
         for schema, table in tables:
-            rows: list[tuple[Any, ...]] = opened.con.execute(f'SELECT * FROM "{schema}"."{table}" ORDER BY ALL').fetchall()
+            rows: list[tuple[Any, ...]] = opened.con.execute(
+                f'SELECT * FROM "{schema}"."{table}" ORDER BY ALL'
+            ).fetchall()
             digest.update(f"{schema}.{table} {len(rows)}".encode())
             if schema != "source":
                 digest.update(repr(rows).encode())

@@ -154,7 +154,7 @@ def _run(request: dict[str, Any], shim: ctypes.CDLL, memory: mmap.mmap) -> list[
             file.close()
         count, struck = struct.unpack("qq", memory[:16])
         what = memory[16:_SHARED].split(b"\0")[0].decode(errors="replace") if struck else ""
-        results.append({"status": status, "out": texts[0], "err": texts[1], "count": count, "what": what})
+        results.append({"status": status, "out": texts[0], "err": texts[1], "calls": count, "what": what})
     return results
 
 

@@ -72,8 +72,8 @@ def raw_blocks(folder: Path, magic: bytes) -> Iterator[bytes]:
 def _read_block(height: int, block, spent) -> Iterator[Entry]:  # type: ignore[no-untyped-def]
     coins = [[], *([_posting(coin.output) for coin in inputs.coins] for inputs in spent.transactions)]
     for transaction, debits in zip(block.transactions, coins, strict=True):
-        credits = [_posting(output) for output in transaction.outputs]
-        yield Entry(height, bytes(transaction.txid)[::-1], debits, credits)
+        paid = [_posting(output) for output in transaction.outputs]
+        yield Entry(height, bytes(transaction.txid)[::-1], debits, paid)
 
 
 def _posting(output) -> tuple[int, int]:  # type: ignore[no-untyped-def]

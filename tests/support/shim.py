@@ -19,7 +19,7 @@ from support.surroundings import ROOT, need
 SOURCE: Final = Path(__file__).with_suffix(".c")
 
 CHANGE, READ, OPEN, ALLOCATION, SYNC = 1, 2, 4, 8, 16
-"""Kinds of calls: what changes the folder (writes, names, sizes, fsync), reads of it, opens in it, memory, only fsync."""
+"""Kinds of calls: what changes the folder (writes, names, sizes, fsync), reads, opens, memory, and fsync alone."""
 COUNT, KILL, FAIL, FAIL_FROM, TEAR = range(5)
 """At the Nth call: nothing; SIGKILL before it; it fails; it and all later ones fail; half of a write, then SIGKILL."""
 
@@ -47,7 +47,7 @@ class Called(NamedTuple):
     """Exit status; minus the signal that ended it; None of both for a hang, which is -999."""
     out: str
     err: str
-    count: int
+    calls: int
     """Calls of the asked kinds."""
     what: str
     """The Nth call, empty if there were fewer."""
@@ -66,7 +66,10 @@ class Called(NamedTuple):
 def build_shim() -> Path:
     """The shim as a shared library, built once for this source. Skips the test where there is no C compiler."""
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
-    need(bool(compiler), "no C compiler for the shim that kills at the Nth call (apt-get install gcc libc6-dev)")
+    need(
+        bool(compiler),
+        "no C compiler for the shim that kills at the Nth call (apt-get install gcc libc6-dev)",
+    )
     digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
     made = Path(tempfile.gettempdir()) / f"reflow-shim-{os.getuid()}-{digest}.so"
     if not made.exists():
@@ -104,7 +107,12 @@ class Lab:
         self, calls: list[tuple[tuple[str, ...], float]], cwd: Path, arm: Arm | None = None
     ) -> list[Called]:
         """Run several at once, each after some seconds; gives what became of each."""
-        request: dict[str, Any] = {"calls": calls, "cwd": str(cwd.resolve()), "patience": PATIENCE, "arm": None}
+        request: dict[str, Any] = {
+            "calls": calls,
+            "cwd": str(cwd.resolve()),
+            "patience": PATIENCE,
+            "arm": None,
+        }
         if arm is not None:
             saves = ""
             if arm.journal is not None:
@@ -120,8 +128,10 @@ class Lab:
     def close(self) -> None:
         """End the server."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait()
+        self._process.stdout.close()
 
     def __enter__(self) -> Self:
         return self
