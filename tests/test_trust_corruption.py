@@ -1,4 +1,4 @@
-"""Harmed files of a ledger, of results and of a node: noticed in a line, or nothing changes. `dev.py trust` does more."""
+"""Harmed files of a ledger, of results and of a node: noticed in a line, or nothing changes."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Two processes write into one folder or one ledger at the same time: the end is one run's, or a run refuses in a line."""
+"""Two processes write into one folder or ledger at once: the end is one run's, or a run refuses in a line."""
 
 import shutil
 from collections.abc import Iterator

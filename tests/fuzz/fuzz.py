@@ -2,9 +2,9 @@
 
     python -m fuzz.fuzz [TARGET …] [--seconds N] [--findings FOLDER]
 
-Each target, all if none is named, begins with its kept corpus and goes on for N seconds (60 if left out). Inputs with which a
-reader fails come into FOLDER (fuzz-findings if left out). Put them into tests/fuzz/corpus/TARGET once they are understood:
-tests/test_trust_fuzz.py replays them. Status 1 if there are any.
+Each target, all if none is named, begins with its kept corpus and goes on for N seconds (60 if left out). Inputs with
+which a reader fails come into FOLDER (fuzz-findings if left out). Put them into tests/fuzz/corpus/TARGET once they
+are understood: tests/test_trust_fuzz.py replays them. Status 1 if there are any.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Every debit and credit of a ledger equals what Bitcoin Core's own code reads of the same blocks, transaction by transaction."""
+"""Every debit and credit of a ledger equals what Bitcoin Core's own code reads of the same blocks."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Bytes of a ledger, of results and of a node's files turned over; whoever reads them must notice, or say the same as ever."""
+"""Bytes of a ledger, of results and of a node's files turned over: readers must notice, or say the same as ever."""
 
 import random
 import shutil

@@ -1,8 +1,8 @@
-"""Every verb that writes, killed, torn, cut from power or refused by the system at its Nth call; and what must hold then.
+"""Verbs killed, torn, cut from power or refused by the system at their Nth call, and what must hold then.
 
 A `Scenario` is a folder as it was before, the verb, and who reads what it writes. After a crash readers may say what
-they said before, what they say after an undisturbed run, or refuse in one line. The next run must end in the folder of an
-undisturbed run, byte for byte but for the seconds that a run took.
+they said before, what they say after an undisturbed run, or refuse in one line. The next run must end in the folder
+of an undisturbed run, byte for byte but for the seconds that a run took.
 """
 
 import csv
@@ -51,6 +51,7 @@ _LEDGER: Final = ("ingest", "ledger.duckdb", "--datadir", "blocks")
 _RECOMPUTE: Final = ("recompute", "ledger.duckdb", *_MINE, "--prices", "prices.csv", "--out", "out")
 _RECOMPUTE_OLD: Final = ("recompute", "ledger.duckdb", *_OLD, "--methodology", "header.toml", "--out", "out")
 _CHECK: Final = ("crosscheck", "--metrics", "out", "--vendor", "vendor.csv", "--json")
+_SWEEP: Final = ("sweep", "ledger.duckdb", "--grid", "grid.toml", "--out", "out")
 _VERIFY: Final = (("verify", "ledger.duckdb"),)
 
 SCENARIOS: Final = {
@@ -87,9 +88,9 @@ SCENARIOS: Final = {
         ),
         Scenario(
             "sweep",
-            ("sweep", "ledger.duckdb", *_MINE, "--vendor", "vendor.csv", "--grid", "grid.toml", "--out", "out"),
+            (*_SWEEP, *_MINE, "--vendor", "vendor.csv"),
             (),
-            (_LEDGER, ("sweep", "ledger.duckdb", *_OLD, "--vendor", "old-vendor.csv", "--grid", "grid.toml", "--out", "out")),
+            (_LEDGER, (*_SWEEP, *_OLD, "--vendor", "old-vendor.csv")),
             ("out",),
         ),
         Scenario(
@@ -284,7 +285,7 @@ class Bench:
 
 
 def says_so(folder: Path) -> bool:
-    """Whether the folder shows that its files are not of one run: by a manifest, which every reader checks, or a journal."""
+    """Whether a folder shows that its files are of several runs: by its manifest, or a journal of unfinished work."""
     if any(folder.glob(".*.journal")):
         return True
     for file in folder.glob("*.json"):
@@ -338,7 +339,7 @@ def state(folder: Path) -> dict[str, str]:
 
 
 def rows_digest(ledger: Path) -> str:
-    """Digest of every row of every table; of the source's tables the number of rows, since scans may differ in order."""
+    """Digest of every row of every table; of the source's tables the number of rows alone."""
     digest = hashlib.sha256()
     with Ledger.open(ledger, read_only=True) as opened:
         tables = opened.con.execute(

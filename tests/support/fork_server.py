@@ -2,9 +2,9 @@
 
     LD_PRELOAD=shim.so python -m support.fork_server shim.so [FOLDER_OF_BLOCKS]
 
-A line of JSON comes in for each call and goes out for each result (see support/shim.py). A fork costs milliseconds where
-a start of Python costs more than a second. With a folder of blocks it ingests them once, so that the kernels are loaded
-too. No database is open and no pool of threads has begun when it forks.
+A line of JSON comes in for each call and goes out for each result (see support/shim.py). A fork costs milliseconds
+where a start of Python costs more than a second. With a folder of blocks it ingests them once, so that the kernels
+are loaded too. No database is open and no pool of threads has begun when it forks.
 """
 
 import ctypes
@@ -138,7 +138,7 @@ def _run(request: dict[str, Any], shim: ctypes.CDLL, memory: mmap.mmap) -> list[
     memory[:_SHARED] = bytes(_SHARED)
     children = []
     for args, delay in request["calls"]:
-        out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         pid = os.fork()
         if pid == 0:
             time.sleep(delay)

@@ -1,9 +1,9 @@
 """What a disk may hold after the power failed, worked out from the shim's journal of a killed process.
 
 A write that no fsync of its file followed may be there, be there in part (a whole number of sectors from its start), or
-not at all, each on its own: so order is not kept either. Names (made, replaced, removed) are kept in order, as journals of
-file systems do, but those after the last fsync of a folder may be lost from any one on. Stricter than most file systems:
-fsync of a file is not taken to keep its name.
+not at all, each on its own: so order is not kept either. Names (made, replaced, removed) are kept in order, as
+journals of file systems do, but those after the last fsync of a folder may be lost from any one on. Stricter than
+most file systems: fsync of a file is not taken to keep its name.
 """
 
 import os

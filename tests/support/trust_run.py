@@ -2,8 +2,9 @@
 
     python -m support.trust_run [--hours H | --full] [--only crashes|corruptions|fuzz]
 
-`--hours` (0.5 if left out) is divided: a half for crash points, a fifth for corruptions, the rest for fuzzing. `--full` makes
-every crash point, 20,000 corruptions and ten minutes of fuzzing of each target. Status 1 if anything was wrong.
+`--hours` (0.5 if left out) is divided: a half for crash points, a fifth for corruptions, the rest for fuzzing.
+`--full` makes every crash point, 20,000 corruptions and ten minutes of fuzzing of each target. Status 1 if anything
+was wrong.
 """
 
 import argparse
