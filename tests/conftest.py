@@ -21,6 +21,7 @@ SLOW = (
         "test_docs_sweep",
         "test_identity",
         "test_packaging",
+        "test_trust",
     ),
     *(
         "tests/node/",

@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from fuzz import TARGET_NAMES
 from fuzz.targets import CORPUS, TARGETS, corpus
-from support.surroundings import ROOT, need
+from support.surroundings import ROOT, need_wheel
 
 SECONDS = 3
 """Of fuzzing, for each target."""
@@ -41,7 +40,7 @@ def test_the_corpus_is_small() -> None:
 
 @pytest.mark.parametrize("name", TARGET_NAMES)
 def test_a_few_seconds_find_nothing(name: str, tmp_path: Path) -> None:
-    need(find_spec("atheris") is not None, "no atheris (tests/proof-requirements.txt)")
+    need_wheel("atheris")
     done = subprocess.run(
         [sys.executable, "-m", "fuzz.fuzz", name, "--seconds", str(SECONDS), "--findings", tmp_path],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "engine"), str(ROOT / "tests")])},

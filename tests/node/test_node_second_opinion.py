@@ -10,7 +10,8 @@ from reflow.network import MAIN, REGTEST, Network
 from support import regtest_chain
 from support.bitcoin_node import running_node
 from support.chains import KEY, ingest_folder, unpack_first_blocks, write_simulation
-from support.second_opinion import Entry, need_kernel, read_with_core
+from support.second_opinion import Entry, read_with_core
+from support.surroundings import need_wheel
 
 
 def entries(ledger: Path) -> Iterator[Entry]:
@@ -41,7 +42,7 @@ def assert_core_reads_the_same(blocks: Path, network: Network, folder: Path) -> 
 
 @pytest.fixture(autouse=True)
 def _kernel() -> None:
-    need_kernel()
+    need_wheel("pbk")
 
 
 def test_of_the_first_4313_real_blocks(shared_data: Path, tmp_path: Path) -> None:

@@ -5,13 +5,11 @@ chain is the one that Core's rules choose. Accounts are computed by the plain pa
 """
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from reflow.network import Network
 from support.plain_parser import account
-from support.surroundings import need
 
 
 class Entry(NamedTuple):
@@ -25,11 +23,6 @@ class Entry(NamedTuple):
 
 
 _KINDS: Final = {"main": "MAINNET", "regtest": "REGTEST"}
-
-
-def need_kernel() -> None:
-    """Skip the test where Core's library is not installed."""
-    need(find_spec("pbk") is not None, "no py-bitcoinkernel (tests/proof-requirements.txt)")
 
 
 def read_with_core(folder: Path, network: Network, scratch: Path) -> Iterator[Entry]:
