@@ -19,7 +19,9 @@ import struct
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
+from pathlib import Path
 from typing import Any
 
 from reflow.cli.main import app
@@ -79,6 +81,29 @@ def _ingest_in_small_steps(ledger: str, folder: str) -> None:
         raise SystemExit(1) from None
 
 
+def _replace(name: str, text: str, *flushes: str) -> None:
+    """Replace a file by way of another; `flushes` are `file`, `folder`, both or none. For tests of the shim itself."""
+    part = Path(f"{name}.part")
+    with part.open("w") as file:
+        file.write(text)
+        if "file" in flushes:
+            file.flush()
+            os.fsync(file.fileno())
+    part.replace(name)
+    if "folder" in flushes:
+        handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(handle)
+        os.close(handle)
+    Path("done").write_text("done")
+
+
+_OTHERS: dict[str, Callable[..., None]] = {
+    "ingest-in-small-steps": _ingest_in_small_steps,
+    "replace": _replace,
+}
+"""Calls that are no verbs."""
+
+
 def _child(request: dict[str, Any], shim: ctypes.CDLL, shared: int, out: int, err: int) -> None:
     """Run the call and leave; never returns."""
     status = 70
@@ -101,8 +126,8 @@ def _child(request: dict[str, Any], shim: ctypes.CDLL, shared: int, out: int, er
                 saves.encode(),
             )
         args = request["args"]
-        if args[0] == "ingest-in-small-steps":
-            _ingest_in_small_steps(*args[1:])
+        if args[0] in _OTHERS:
+            _OTHERS[args[0]](*args[1:])
         else:
             app(args, prog_name="reflow")
         status = 0
