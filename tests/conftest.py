@@ -12,6 +12,8 @@ from support.surroundings import ROOT, need
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from support.shim import Lab
+
 
 SLOW = (
     *(
@@ -46,6 +48,25 @@ def shared_data() -> Path:
     folder = Path(os.environ.get("REFLOW_SHARED_DATA") or ROOT.parent / "shared" / "data")
     need(folder.is_dir(), f"no real mainnet blocks: no folder {folder} (or REFLOW_SHARED_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def crash_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the tests begin with that kill, fail and harm; see support/crashes.py."""
+    from support.crashes import make_inputs
+
+    folder = tmp_path_factory.mktemp("inputs")
+    make_inputs(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def crash_lab(crash_inputs: Path) -> "Iterator[Lab]":
+    """Forks of reflow with the shim; see support/shim.py."""
+    from support.shim import Lab
+
+    with Lab(crash_inputs / "blocks") as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,12 @@
 """Two processes write into one folder or ledger at once: the end is one run's, or a run refuses in a line."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from support.crashes import SCENARIOS, differences, make_inputs, state
+from support.crashes import SCENARIOS, differences, state
 from support.shim import Called, Lab
 
 DELAYS = (0.0, 0.05, 0.2)
@@ -53,19 +52,6 @@ PAIRS = {
 }
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("inputs")
-    make_inputs(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def lab(inputs: Path) -> Iterator[Lab]:
-    with Lab(inputs / "blocks") as started:
-        yield started
-
-
 def fresh(inputs: Path, folder: Path, lab: Lab, before: tuple[tuple[str, ...], ...]) -> Path:
     """The inputs with what ran before."""
     shutil.copytree(inputs, folder)
@@ -92,19 +78,19 @@ def parts(folder: Path, outputs: tuple[str, ...]) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_the_end_is_one_of_the_two(lab: Lab, inputs: Path, tmp_path: Path, name: str) -> None:
+def test_the_end_is_one_of_the_two(crash_lab: Lab, crash_inputs: Path, tmp_path: Path, name: str) -> None:
     first, second, before, folders = PAIRS[name]
-    base = fresh(inputs, tmp_path / "base", lab, before)
+    base = fresh(crash_inputs, tmp_path / "base", crash_lab, before)
     ends, alone = [parts(base, folders)], []
     for number, call in enumerate((first, second)):
         shutil.copytree(base, tmp_path / f"alone{number}")
-        alone.append(lab.call(call, tmp_path / f"alone{number}"))
+        alone.append(crash_lab.call(call, tmp_path / f"alone{number}"))
         ends.append(parts(tmp_path / f"alone{number}", folders))
     wrong = []
     for delay in DELAYS:
         folder = tmp_path / f"both{delay}"
         shutil.copytree(base, folder)
-        both = lab.together([(first, 0.0), (second, delay)], folder)
+        both = crash_lab.together([(first, 0.0), (second, delay)], folder)
         assert any(not done.refused for done in both), both
         wrong += [done for done, usual in zip(both, alone, strict=True) if not ended_well(done, usual)]
         for part, end in parts(folder, folders).items():
@@ -113,16 +99,18 @@ def test_the_end_is_one_of_the_two(lab: Lab, inputs: Path, tmp_path: Path, name:
     assert wrong == []
 
 
-def test_a_ledger_is_read_while_an_ingest_writes_it(lab: Lab, inputs: Path, tmp_path: Path) -> None:
+def test_a_ledger_is_read_while_an_ingest_writes_it(
+    crash_lab: Lab, crash_inputs: Path, tmp_path: Path
+) -> None:
     """The reader gets the blocks of some moment, whole, or is told that the ledger is in use."""
-    base = fresh(inputs, tmp_path / "base", lab, (OLD,))
+    base = fresh(crash_inputs, tmp_path / "base", crash_lab, (OLD,))
     recompute = SCENARIOS["recompute"].args
     for number, delay in enumerate((0.0, 0.1, 0.3)):
         folder = tmp_path / f"both{number}"
         shutil.copytree(base, folder)
-        ingest, reader = lab.together([(INGEST, delay), (recompute, 0.1)], folder)
+        ingest, reader = crash_lab.together([(INGEST, delay), (recompute, 0.1)], folder)
         assert ingest.refused or ingest.status == 0, ingest
         assert reader.refused or reader.status == 0, reader
-        again = lab.call(INGEST, folder)
+        again = crash_lab.call(INGEST, folder)
         assert again.status == 0, again
-        assert "faults        none" in lab.call(("verify", "ledger.duckdb"), folder).out
+        assert "faults        none" in crash_lab.call(("verify", "ledger.duckdb"), folder).out

@@ -167,6 +167,11 @@ class Attack(NamedTuple):
     loses: bool = False
     """Whether the power fails too."""
 
+    @property
+    def kills(self) -> bool:
+        """Whether the process dies of it; else a call fails."""
+        return self.arm.action in (KILL, TEAR)
+
 
 ATTACKS: Final = (
     Attack("killed before the call", Arm(CHANGE, KILL)),
@@ -297,14 +302,6 @@ def says_so(folder: Path) -> bool:
         ):
             return True
     return False
-
-
-def spread(points: list[Point], count: int) -> list[Point]:
-    """At most `count` of the points, the first and the last and others evenly between."""
-    if len(points) <= count:
-        return points
-    step = (len(points) - 1) / max(count - 1, 1)
-    return [points[round(number * step)] for number in range(count)]
 
 
 def normal(text: str) -> str:
