@@ -67,13 +67,13 @@ def _until(deadline: float, tasks: Iterable[Callable[[Lab], None]], labs: list[L
 
 def crashes(tally: Tally, labs: list[Lab], inputs: Path, place: Path, seconds: float) -> None:
     """Crash points of all scenarios and attacks in a fixed order, as many as there is time for."""
-    deadline = time.monotonic() + seconds
     benches = {
         name: Bench(scenario, labs[0], inputs, place / name.replace(" ", "-"))
         for name, scenario in SCENARIOS.items()
     }
     points = [point for bench in benches.values() for attack in ATTACKS for point in bench.points(attack)]
     random.Random(SEED).shuffle(points)
+    deadline = time.monotonic() + seconds
     print(f"{len(points):,} crash points in all", flush=True)
 
     def task(point: Point) -> Callable[[Lab], None]:
@@ -84,8 +84,8 @@ def crashes(tally: Tally, labs: list[Lab], inputs: Path, place: Path, seconds: f
 
 def corruptions(tally: Tally, labs: list[Lab], inputs: Path, place: Path, seconds: float, most: int) -> None:
     """Corruptions one after the other."""
-    deadline = time.monotonic() + seconds
     subject = Corruptions(labs[0], inputs, place / "corruptions")
+    deadline = time.monotonic() + seconds
 
     def task(number: int) -> Callable[[Lab], None]:
         return lambda lab: tally.add("corruptions", subject.harm(number, lab))

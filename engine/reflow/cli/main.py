@@ -4,6 +4,7 @@ Exit status: 0 done, 1 a check failed or the data are bad (one line on stderr), 
 modules are imported where they are used, so that --help is quick.
 """
 
+import errno
 from typing import Annotated, Any, Final
 
 import typer
@@ -26,6 +27,14 @@ class _Verbs(TyperGroup):
             return super().invoke(ctx)
         except ReflowError as error:
             console.complain(str(error))
+            raise typer.Exit(1) from None
+        except MemoryError:
+            console.complain("not enough memory; --memory bounds what the database and the arrays beside it take")
+            raise typer.Exit(1) from None
+        except OSError as error:
+            if error.errno in (None, errno.EPIPE):
+                raise
+            console.complain(f"{error.filename or 'a file'}: {error.strerror}")
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             console.complain(
