@@ -281,7 +281,7 @@ def check_rpc(data: bytes) -> bool:
         source.resume(None)
         below = int(usual_answers()["below"])
         hashes = usual_answers()["getblockhash"]
-        fork = source.locate(below, lambda height: bytes.fromhex(hashes[str(height)]))
+        fork = source.locate(below, lambda height: bytes.fromhex(hashes.get(str(height), "00" * 32)))
         for batch in source.read(fork + 1, min(source.end().height, fork + 2), 1 << 20):
             decode(batch, source.network)
     except ReflowError as error:
