@@ -76,8 +76,8 @@ def _ingest_in_small_steps(ledger: str, folder: str) -> None:
 
     try:
         ingest(ledger, DatadirSource(folder), batch_bytes=30_000, commit_bytes=60_000, threads=2)
-    except ReflowError as error:
-        print("reflow:", error, file=sys.stderr)
+    except (ReflowError, MemoryError, OSError) as error:  # as the command line does
+        print("reflow:", " ".join(str(error).split()) or "not enough memory", file=sys.stderr)
         raise SystemExit(1) from None
 
 
