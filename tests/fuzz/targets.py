@@ -139,7 +139,9 @@ def check_folder(data: bytes) -> bool:
         blocks, undo = data[2 : 2 + sizes], data[2 + sizes :]
         Path(scratch, "blk00000.dat").write_bytes(blocks)
         Path(scratch, "rev00000.dat").write_bytes(undo)
-        os.utime(Path(scratch, "rev00000.dat"), (0, 0))  # long settled: nobody waits for a node that may write to it
+        os.utime(
+            Path(scratch, "rev00000.dat"), (0, 0)
+        )  # long settled: nobody waits for a node that may write to it
         try:
             source = DatadirSource(scratch)
             source.resume(None)

@@ -21,7 +21,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 from reflow.cli.main import app
@@ -42,20 +44,10 @@ def _load() -> None:
     import pyarrow.parquet
 
     import reflow
-    import reflow.cli.check
-    import reflow.cli.flows
-    import reflow.crosscheck.output
-    import reflow.explanations.explain
-    import reflow.explanations.picture
-    import reflow.ledger.verify
-    import reflow.owners.cluster_export
-    import reflow.owners.pools
-    import reflow.report.report
-    import reflow.simulate.demo
-    import reflow.sweeps.output
 
-    for name in dir(reflow):
-        getattr(reflow, name)
+    for module in walk_packages(reflow.__path__, "reflow."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
     _ = altair, duckdb, jinja2, matplotlib, networkx, polars, pyarrow.parquet
 
 

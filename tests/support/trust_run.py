@@ -161,7 +161,9 @@ def _print(tally: Tally, seconds: float) -> None:
         print(f"| {what} | {count:,} |")
     for what, spent in tally.seconds.items():
         print(f"| hours of {what} | {spent / 3600:.2f} |")
-    print(f"| wrong | {len(tally.wrong)} |")
+    loud = [text for text in tally.wrong if "ended with" in text or text.startswith("fuzzing")]
+    print(f"| silent differences | {len(tally.wrong) - len(loud)} |")
+    print(f"| ended in more than a line | {len(loud)} |")
     print(f"\n{seconds / 60:.0f} minutes on {os.cpu_count()} cores")
 
 

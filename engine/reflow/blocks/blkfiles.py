@@ -8,7 +8,8 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -194,10 +195,12 @@ def plain(data: bytes, position: int, key: bytes) -> bytes:
     return mixed.to_bytes(len(data), "little")
 
 
-def open_file(path: Path) -> io.BufferedReader:
-    """A regular file, for reading. Raises SourceError in one line."""
+@contextmanager
+def open_file(path: Path) -> Iterator[io.BufferedReader]:
+    """A regular file, for reading. What the system refuses, also while the block reads, is SourceError in one line."""
     try:
-        return open_regular(path)
+        with open_regular(path) as file:
+            yield file
     except OSError as error:
         raise SourceError(f"{path}: cannot read: {error.strerror}") from None
 

@@ -29,7 +29,9 @@ class _Verbs(TyperGroup):
             console.complain(str(error))
             raise typer.Exit(1) from None
         except MemoryError:
-            console.complain("not enough memory; --memory bounds what the database and the arrays beside it take")
+            console.complain(
+                "not enough memory; --memory bounds what the database and the arrays beside it take"
+            )
             raise typer.Exit(1) from None
         except OSError as error:
             if error.errno in (None, errno.EPIPE):

@@ -7,7 +7,7 @@ ledger in chain order whatever order they are decoded in, so the rows never depe
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -331,8 +331,9 @@ def _discard_empty(path: Path, network: Network) -> None:
     except LedgerError:
         return
     if empty:
-        path.unlink()
-        path.with_name(path.name + ".wal").unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
+            path.with_name(path.name + ".wal").unlink(missing_ok=True)
 
 
 def keep_clocks(
