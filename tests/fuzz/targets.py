@@ -279,7 +279,7 @@ def check_rpc(data: bytes) -> bool:
     port = _node().server_address[1]
     _Node.method, _Node.text = METHODS[data[0] % len(METHODS)] if data else "", data[1:]
     try:
-        source = RpcSource(f"http://user:password@127.0.0.1:{port}")
+        source = RpcSource(f"http://user:password@127.0.0.1:{port}", patience=0.2)
         source.resume(None)
         below = int(usual_answers()["below"])
         hashes = usual_answers()["getblockhash"]
