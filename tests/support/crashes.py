@@ -30,7 +30,7 @@ BLOCKS: Final = 340
 OLD_BLOCKS: Final = 250
 FORK: Final = 230
 
-_SECONDS: Final = re.compile(r'"seconds": (\{[^}]*\}|[\d.e-]+)|\b[\d.]+ (?=s\b|MB/s)')
+_SECONDS: Final = re.compile(r'"seconds": (\{[^}]*\}|[\d.e-]+)|\b[\d.,]+ (?=s\b|MB/s|M debits)')
 
 
 class Scenario(NamedTuple):
