@@ -25,7 +25,12 @@ def test_every_promise_has_a_test() -> None:
 
 def test_the_slow_run_has_figures() -> None:
     figures = dict(re.findall(r"^\| ([a-z][^|]+?) \| ([\d,.]+) \|$", PAGE, flags=re.MULTILINE))
-    assert {"killed before the call", "power lost", "inputs of the fuzzer", "silent differences"} <= figures.keys()
+    assert {
+        "killed before the call",
+        "power lost",
+        "inputs of the fuzzer",
+        "silent differences",
+    } <= figures.keys()
     assert figures["silent differences"] == "0"
 
 

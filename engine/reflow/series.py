@@ -183,6 +183,8 @@ def parquet_table(binary: BinaryIO, columns: Sequence[str] | None = None) -> "pa
         if parquet.metadata.num_rows * max(1, len(wanted)) > MOST_CELLS:
             raise ValueError(f"more than {MOST_CELLS:,} cells, the most that is read of such a file")
         table = parquet.read(columns=wanted)
+        if table.column_names != wanted:  # columns that are not there are left out without a word
+            raise ValueError("its columns have other names than its schema says")
         table.validate(full=True)
         return table
     except (pa.ArrowException, OSError) as error:
