@@ -15,7 +15,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from reflow.ledger.ledger import Ledger
 from reflow.simulate.blockfiles import write_chain
@@ -336,19 +336,16 @@ def state(folder: Path) -> dict[str, str]:
 
 
 def rows_digest(ledger: Path) -> str:
-    """Digest of every row of every table; of the source's tables the number of rows alone."""
+    """Digest of every row of every table; what a ledger remembers of files is left out."""
     digest = hashlib.sha256()
     with Ledger.open(ledger, read_only=True) as opened:
         tables = opened.con.execute(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY ALL"
         ).fetchall()
         for schema, table in tables:
-            rows: list[tuple[Any, ...]] = opened.con.execute(
-                f'SELECT * FROM "{schema}"."{table}" ORDER BY ALL'
-            ).fetchall()
-            digest.update(f"{schema}.{table} {len(rows)}".encode())
             if schema != "source":
-                digest.update(repr(rows).encode())
+                rows = opened.con.execute(f'SELECT * FROM "{schema}"."{table}" ORDER BY ALL').fetchall()
+                digest.update(f"{schema}.{table} {rows!r}".encode())
     return digest.hexdigest()
 
 
