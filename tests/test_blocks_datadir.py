@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reflow.blocks.datadir import DatadirSource
-from reflow.blocks.headers import Header, HeaderTree, meets_target, target_of, work_of
+from reflow.blocks.headers import Header, HeaderTree
 from reflow.errors import ReflowError, SourceError
 from reflow.ledger.ledger import Ledger
 from reflow.ledger.scan_state import load_scan
-from reflow.network import MAIN, REGTEST
+from reflow.network import MAIN, REGTEST, meets_target, target_of, work_of
 from reflow.simulate.blockfiles import BlockFileWriter, write_chain
 from reflow.simulate.chain import Chain, Payee
 from support.chains import KEY, content, ingest_folder, simulation, write_simulation

@@ -11,13 +11,23 @@ from typing import NamedTuple
 import pytest
 
 from reflow.blocks.decode import decode
-from reflow.blocks.headers import bits_fault, bits_of, retarget, target_of, time_fault
 from reflow.blocks.undo_writer import sha256d
 from reflow.errors import BadBlockError
 from reflow.ledger.ledger import Ledger
-from reflow.ledger.past import Past
-from reflow.ledger.rows import Assembler
-from reflow.network import COIN, MAIN, MAX_MONEY, NETWORKS, REGTEST, Network
+from reflow.ledger.rows import Assembler, Past
+from reflow.network import (
+    COIN,
+    MAIN,
+    MAX_MONEY,
+    NETWORKS,
+    REGTEST,
+    Network,
+    bits_fault,
+    bits_of,
+    retarget,
+    target_of,
+    time_fault,
+)
 from reflow.simulate.serialize import Input, Output, Prevout, Transaction
 from support.bad_blocks import (
     SCRIPT,

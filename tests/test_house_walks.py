@@ -1,17 +1,24 @@
-"""Whoever follows a cell from the ledger to its value opens few files and queries of the engine."""
+"""Whoever follows a block to its tables, or a cell from the ledger to its value, opens few files of the engine."""
 
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from reflow.blocks.datadir import DatadirSource
 from reflow.flows import recompute as module
 from reflow.flows.methodology import Methodology
 from reflow.flows.prices import prices_of
 from reflow.flows.recompute import recompute, recompute_each
+from reflow.ledger import ingest as ingesting
 from reflow.owners.owners import Owners
+from support.chains import write_simulation
 from support.economy import coinbase, labels_of, ledger_of, on_day, pay, settled
 from support.walks import Walk, walked
 
+MOST_FILES_OF_A_BLOCK = 13
+"""One of them only makes sure that what is opened is a file, and no pipe or device."""
 MOST_FILES = 9
 MOST_QUERIES = 4
 
@@ -82,3 +89,24 @@ def test_a_cell_is_followed_in_nine_files_and_four_queries(
     assert "postings" in walk.queries
     assert len(walk.files) <= MOST_FILES, sorted(walk.files)
     assert len(walk.queries) <= MOST_QUERIES, sorted(walk.queries)
+
+
+def test_a_block_goes_to_its_tables_through_few_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The choice of the chain comes before it, the figures of days after it."""
+    source = DatadirSource(write_simulation(tmp_path / "blocks", 12))
+    ingesting.ingest(tmp_path / "compiled.duckdb", DatadirSource(tmp_path / "blocks"))
+    append = ingesting._Ingest._append
+    walks: list[Walk] = []
+
+    def append_then_note(*arguments: Any) -> None:
+        with walked() as walk:
+            append(*arguments)
+        walks.append(walk)
+
+    monkeypatch.setattr(ingesting._Ingest, "_append", append_then_note)
+    assert ingesting.ingest(tmp_path / "ledger.duckdb", source, to_height=10).height == 10
+    [walk] = walks
+    assert "blocks/decode.py" in walk.files
+    assert len(walk.files) <= MOST_FILES_OF_A_BLOCK, sorted(walk.files)

@@ -18,8 +18,7 @@ from reflow.blocks.decode import decode
 from reflow.errors import LedgerError
 from reflow.ledger.ingest import IngestProgress, ingest
 from reflow.ledger.ledger import Ledger
-from reflow.ledger.past import Past
-from reflow.ledger.rows import Assembler, LedgerRows, mediantimes
+from reflow.ledger.rows import Assembler, LedgerRows, Past, mediantimes
 from reflow.network import REGTEST
 from reflow.simulate.blockfiles import BlockFileWriter, write_chain
 from reflow.simulate.chain import Block, Chain, Payee

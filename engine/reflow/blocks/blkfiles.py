@@ -14,9 +14,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from reflow.blocks.headers import Header, meets_target
+from reflow.blocks.headers import Header
 from reflow.errors import BadBlockError, SourceError
-from reflow.network import MAX_BLOCK_SIZE, NETWORKS, Network
+from reflow.network import MAX_BLOCK_SIZE, NETWORKS, Network, meets_target
 from reflow.text import open_regular
 
 _FRAME: Final = 8

@@ -3,7 +3,7 @@
 Checked here: block hash, proof of work within the network's limit, Merkle root, witness commitment, weight, one
 coinbase and in front, its scriptSig and height, no output spent twice in a block, undo counts, amounts and their sums,
 debits >= credits per transaction, coinbase <= subsidy + fees. What depends on blocks before is checked where they are
-put together (ledger/past.py); undo checksums are the source's business.
+put together (ledger/rows.py); undo checksums are the source's business.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reflow.blocks import hashing, kernels
-from reflow.blocks.headers import bits_fault, meets_target
 from reflow.blocks.kernels import Layout, Postings
 from reflow.blocks.source import RawBatch, bounds_of
 from reflow.errors import BadBlockError
-from reflow.network import Network
+from reflow.network import Network, bits_fault, meets_target
 
 
 class DecodedBatch(NamedTuple):

@@ -3,11 +3,10 @@
 Headers are kept in the order in which they lie in the files, which is the order in which the node received them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-from reflow.network import Network
+from reflow.network import Network, work_of
 
 
 class Header(NamedTuple):
@@ -29,68 +28,6 @@ class Header(NamedTuple):
     """Height, or -1 while no chain of known headers leads to genesis."""
     work: int = 0
     """Work of the chain up to and including this block, 0 while the height is unknown."""
-
-
-@lru_cache(maxsize=4096)
-def target_of(bits: int) -> int:
-    """The target that a header's hash, read as a little-endian number, may not exceed; 0 if `bits` is invalid."""
-    exponent, mantissa = bits >> 24, bits & 0x7FFFFF
-    if bits & 0x800000 or not mantissa:
-        return 0
-    target = mantissa << 8 * (exponent - 3) if exponent > 3 else mantissa >> 8 * (3 - exponent)
-    return target if target < 1 << 256 else 0
-
-
-@lru_cache(maxsize=4096)
-def work_of(bits: int) -> int:
-    """Expected number of hashes for a header with these bits (Bitcoin Core `GetBlockProof`)."""
-    return (1 << 256) // (target_of(bits) + 1)
-
-
-def bits_of(target: int) -> int:
-    """The compact form of a target, its lowest bits cut off (Bitcoin Core `GetCompact`)."""
-    size = (target.bit_length() + 7) // 8
-    mantissa = target << 8 * (3 - size) if size <= 3 else target >> 8 * (size - 3)
-    if mantissa & 0x800000:  # that bit is the sign
-        mantissa, size = mantissa >> 8, size + 1
-    return mantissa | size << 24
-
-
-def bits_fault(bits: int, network: Network) -> str | None:
-    """What is wrong with a header's `bits`, or None: a target above 0 and within the network's limit is right."""
-    if 0 < target_of(bits) <= target_of(network.pow_limit):
-        return None
-    return f"bits {bits:08x}, expected a target above 0 and at most that of {network.pow_limit:08x}"
-
-
-PERIOD: Final = 2016
-"""Blocks with the same `bits`, where these follow from header times."""
-
-
-def retarget(bits: int, seconds: int, network: Network) -> int:
-    """The `bits` of a period, from those of the one before and the time between that one's first and last header.
-
-    Source: Bitcoin Core `CalculateNextWorkRequired`.
-    """
-    fortnight = 14 * 86_400
-    target = target_of(bits) * min(max(seconds, fortnight // 4), 4 * fortnight) // fortnight
-    return bits_of(min(target, target_of(network.pow_limit)))
-
-
-def median_time(times: Sequence[int]) -> int:
-    """The median of up to eleven header times: of n sorted ones that with the index n // 2."""
-    return sorted(times)[len(times) // 2]
-
-
-def time_fault(time: int, before: Sequence[int]) -> str | None:
-    """What is wrong with a header's time, or None: it has to be above the median of the up to eleven `before`."""
-    median = median_time(before)
-    return None if time > median else f"header time {time}, expected more than {median}, the median before it"
-
-
-def meets_target(block_hash: bytes, bits: int) -> bool:
-    """Whether a header hash (byte order of the wire) satisfies its own bits."""
-    return int.from_bytes(block_hash, "little") <= target_of(bits)
 
 
 def _rank(header: Header) -> tuple[int, int, int]:

@@ -14,14 +14,12 @@ from typing import Final, Self
 import duckdb
 import pyarrow as pa
 
-from reflow.blocks.headers import PERIOD
 from reflow.errors import LedgerError, ReflowError
 from reflow.ledger.damage import REMEDY, raise_if_damaged, structure_fault
 from reflow.ledger.kept_days import take_back_days
-from reflow.ledger.past import SPAN, Past
-from reflow.ledger.past import Tip as Tip
-from reflow.ledger.rows import LedgerRows
-from reflow.network import NETWORKS, Network
+from reflow.ledger.rows import SPAN, LedgerRows, Past
+from reflow.ledger.rows import Tip as Tip
+from reflow.network import NETWORKS, PERIOD, Network
 from reflow.store.duckdb import DuckDbStore, connect, count, memory_limit
 from reflow.store.relations import WANTED_BLOCK
 from reflow.store.resources import query

@@ -8,11 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reflow.blocks.headers import median_time
 from reflow.ledger.faults import Fault, Faults
-from reflow.ledger.past import SPAN
-from reflow.ledger.rows import DAY_SECONDS, mediantimes
-from reflow.network import MAX_BLOCK_SIZE, Network
+from reflow.ledger.rows import DAY_SECONDS, SPAN, mediantimes
+from reflow.network import MAX_BLOCK_SIZE, Network, median_time
 from reflow.store.resources import query
 
 Longs = NDArray[np.int64]
