@@ -39,6 +39,7 @@ _TRY_SECONDS: Final = 90.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 """Seconds between tries: they double."""
 _LONGEST_COOKIE: Final = 4096
+_SHORT_NAME: Final = 3
 _LONGEST_TEXT: Final = 300
 """Characters of the node's own words in a message."""
 
@@ -115,7 +116,8 @@ class RpcClient:
         line = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in line)
         user, _, password = self._credentials.partition(":")
         header = base64.b64encode(self._credentials.encode()).decode()
-        for secret in (self._credentials, header, password, user):
+        # A user's name of a few letters is part of any word, and hides nothing.
+        for secret in (self._credentials, header, password, user if len(user) > _SHORT_NAME else ""):
             if secret:
                 line = line.replace(secret, "***")
         return line if len(line) <= _LONGEST_TEXT else line[:_LONGEST_TEXT] + "..."
