@@ -560,7 +560,7 @@ def test_a_sweep_that_cannot_be_made_writes_nothing(
     assert f"{grid}:2: unknown key sendr, expected one of clock," in fails(
         *options, "--out", out, "--grid", grid
     )
-    assert "59 methodologies, expected 58 at most" in fails(*options, "--out", out, "--limit", 58)
+    assert "59 methodologies, expected at most 58" in fails(*options, "--out", out, "--limit", 58)
     assert "no metric is called Nonsense" in fails(*options, "--out", out, "--metrics", "Nonsense")
     assert f"{vendor} is not a folder" in fails(*options, "--out", vendor)
     vendor.write_text("time,FlowInExNtv\n1999-01-08,1.5\n")
@@ -646,7 +646,7 @@ def test_bad_input_of_crosscheck_is_one_line_and_writes_nothing(demo: dict[str, 
         "--ledger",
         demo["files"]["ledger"],
     )
-    assert "made from another labels" in fails("crosscheck", *options, "--labels", tmp_path / "other.csv")
+    assert "are from other labels" in fails("crosscheck", *options, "--labels", tmp_path / "other.csv")
     assert not (tmp_path / "out").exists()
     listed = run("crosscheck", "--metrics", results, "--vendor", tmp_path / "v.csv")
     assert listed.returncode == 0

@@ -14,6 +14,10 @@ from support.serving import SERIES, Server, known_values, results, serving, serv
 HALF = b"GET /methodology HTTP/1.1\r\nHost: local"
 SECONDS = 0.5
 """For which the server waits in these tests."""
+STALLED_SECONDS = 2.0
+"""The same for who takes nothing of an answer; a busy machine must not make a slow reader look like one."""
+PATIENCE = 60.0
+"""Seconds after which a connection is taken for one that the server never closes."""
 LONG = 40_000
 """Days of an answer that no socket's buffers hold."""
 Address = tuple[str, int]
@@ -22,7 +26,7 @@ Address = tuple[str, int]
 @pytest.fixture
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "_REQUEST_SECONDS", SECONDS)
-    monkeypatch.setattr(server_module, "_STALLED_SECONDS", SECONDS)
+    monkeypatch.setattr(server_module, "_STALLED_SECONDS", STALLED_SECONDS)
 
 
 def seconds_until_closed(connection: socket.socket, drip: bytes = b"") -> float:
@@ -30,7 +34,7 @@ def seconds_until_closed(connection: socket.socket, drip: bytes = b"") -> float:
     start = time.monotonic()
     connection.settimeout(SECONDS / 5)
     sent = 0
-    while time.monotonic() - start < 10 * SECONDS:
+    while time.monotonic() - start < PATIENCE:
         try:
             if not connection.recv(1 << 16):
                 break
@@ -67,7 +71,7 @@ def test_who_does_not_end_a_request_is_hung_up_on(tmp_path: Path) -> None:
                 kept[name] = seconds_until_closed(connection, drip)
 
     serving_here(tmp_path, ask)
-    assert {name: seconds for name, seconds in kept.items() if not SECONDS / 2 < seconds < 8 * SECONDS} == {}
+    assert {name: seconds for name, seconds in kept.items() if not SECONDS / 2 < seconds < PATIENCE} == {}
 
 
 def half_sent(server: Server, number: int, stack: ExitStack) -> list[socket.socket]:
@@ -144,7 +148,7 @@ def test_who_takes_nothing_of_an_answer_is_hung_up_on_and_who_is_slow_is_not(tmp
             rows.extend(read_all(slow, pause=0.01))
         with socket.socket() as idle:
             ask_for_all(idle, address)
-            time.sleep(8 * SECONDS)
+            time.sleep(5 * STALLED_SECONDS)
             with pytest.raises(ConnectionError):
                 read_all(idle)
 

@@ -151,10 +151,11 @@ def check_origin(results: Results, session: ExplainSession) -> None:
         "labels": session.labels.digest,
         "methodology": session.methodology.digest(),
     }
+    others = {"ledger": "another ledger", "labels": "other labels", "methodology": "another methodology"}
     for what, digest in expected.items():
         if results.run.get("digests", {}).get(what) != digest:
             raise ResultsError(
-                f"{results.folder}: the results are from another {what}: run.json has the digest "
+                f"{results.folder}: the results are from {others[what]}: run.json has the digest "
                 f"{results.run.get('digests', {}).get(what)}, found {digest}; recompute, or leave out --ledger"
             )
 
