@@ -124,7 +124,7 @@ def open_origin(
     threads: int | None = None,
     progress: Progress = silent,
 ) -> Iterator[ExplainSession | None]:
-    """The ledger and labels of `settings`, ready to take session of `results` apart; None if there is no ledger."""
+    """The ledger and labels of `settings`, ready to take cells of `results` apart; None if there is no ledger."""
     if not settings.ledger:
         yield None
         return
