@@ -127,7 +127,7 @@ def test_a_folder_that_is_gone_is_a_warning_and_one_asked_for_an_error(home: Pat
         ledger.con.execute("UPDATE source.folder SET path = $path", {"path": str(tmp_path / "gone")})
     found, warning = look(tmp_path)
     assert 0 < len(found) < len(everything()[0])
-    assert f"{tmp_path / 'gone'}: no such folder; --datadir" in str(warning)
+    assert f"{tmp_path / 'gone'}: no such folder; name the blocks with --datadir" in str(warning)
     with pytest.raises(SourceError, match="no such folder"):
         look(tmp_path, Origin(tmp_path / "none"))
 

@@ -1,9 +1,9 @@
 """A ledger damaged in many ways, and what verbs say of each; run in a process of its own, since a database may end it.
 
-    python -m support.damage FOLDER FIRST
+    python -m support.damage FOLDER FIRST STEP
 
-FOLDER has blocks/, labels.csv and a sound ledger. For each damage from number FIRST on it prints one JSON line before
-the verbs run, and one behind each verb.
+FOLDER has blocks/, labels.csv and a sound ledger. For every STEPth damage from number FIRST on it prints one JSON line
+before the verbs run, and one behind each verb.
 """
 
 import contextlib
@@ -190,9 +190,10 @@ def call(arguments: list[str]) -> dict[str, Any]:
 
 def main() -> None:
     """See the head of the file."""
-    folder, first = Path(sys.argv[1]), int(sys.argv[2])
+    folder, first, step = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     ledger = folder / "damaged"
-    for number, damage in enumerate(DAMAGES[first:], start=first):
+    for number in range(first, len(DAMAGES), step):
+        damage = DAMAGES[number]
         print(json.dumps({"damage": number}), flush=True)
         for verb, arguments in verbs(folder, ledger).items():
             if verb == "pools" and not damage.is_value:

@@ -1,5 +1,6 @@
 """`reflow serve` as a process of its own, over results whose every value is known, and plain HTTP to talk to it."""
 
+import asyncio
 import gzip
 import http.client
 import json
@@ -109,7 +110,13 @@ def serving_here(
         started()
         threading.Thread(target=run, args=((parts.hostname, parts.port),)).start()
 
-    serve(folder, port=0, started=begin)
+    # A browser of other tests may have left its own event loop marked as running in this thread, where it sleeps.
+    sleeping = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        serve(folder, port=0, started=begin)
+    finally:
+        asyncio._set_running_loop(sleeping)
     if faults:
         raise faults[0]
 

@@ -104,7 +104,11 @@ class HeaderTree:
         """The known blocks on top of a block, in the order in which they were added."""
         first = self._children.get(block_hash)
         hashes = self._siblings.get(block_hash, () if first is None else (first,))
-        return [self._by_hash[child] for child in hashes]
+        # A damaged ledger may remember a block as its own parent: heights rise, or the walk ends.
+        known = self._by_hash.get(block_hash)
+        height = -1 if known is None else known.height
+        found = [self._by_hash[child] for child in hashes if child != block_hash]
+        return [child for child in found if height < 0 or child.height == height + 1]
 
     def above(self, header: Header) -> list[Header]:
         """All known blocks whose chain goes through this one, lowest first."""
@@ -119,7 +123,8 @@ class HeaderTree:
         header: Header | None = tip
         while header is not None and header.height > above:
             chain.append(header)
-            header = self._by_hash.get(header.prev_hash)
+            parent = self._by_hash.get(header.prev_hash)
+            header = parent if parent is not None and parent.height == header.height - 1 else None
         chain.reverse()
         return chain
 

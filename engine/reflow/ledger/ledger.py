@@ -326,7 +326,10 @@ def _connect(file: Path | None, read_only: bool) -> duckdb.DuckDBPyConnection:
             raise LedgerError(f"{file}: ledger is in use by another process ({text})") from None
         raise LedgerError(f"{file}: cannot open the ledger: {text}") from None
     except duckdb.Error as error:
-        raise LedgerError(f"{file}: not a ledger: {one_line(error)}") from None
+        text = one_line(error)
+        if "corrupt wal" in text.lower():  # power was lost while the database wrote its log
+            raise LedgerError(f"{file}: the ledger is damaged: {text}; {REMEDY}") from None
+        raise LedgerError(f"{file}: not a ledger: {text}") from None
 
 
 def memory_bytes(memory: str) -> int:
