@@ -155,13 +155,17 @@ def test_choices_change_what_is_shown(chromium: Browser, report: Path) -> None:
         )
         assert "difference -5" in plain(readout.inner_text())
         page.select_option("#side", "vendor")
-        page.wait_for_timeout(200)
         plot = figure(page, "stack").locator(".plot")
-        plot.focus()
-        page.keyboard.press("Home")
-        told = plain(figure(page, "stack").locator(".readout").inner_text())
-        number = next(n for n in range(60) if str(day(n)) in told)
-        assert f"KRK {vendor('FlowMinerOut1HopAllKRKNtv', number)}" in told
+        for _ in range(100):  # the charts are drawn anew when the page has time for it
+            plot.focus()
+            page.keyboard.press("Home")
+            told = plain(figure(page, "stack").locator(".readout").inner_text())
+            number = next((n for n in range(60) if str(day(n)) in told), None)
+            if number is not None and f"KRK {vendor('FlowMinerOut1HopAllKRKNtv', number)}" in told:
+                break
+            page.wait_for_timeout(200)
+        else:
+            pytest.fail(f"the stack never shows the vendor's side: {told}")
 
 
 def _looks(page: Page) -> tuple[str, str]:
