@@ -5,7 +5,6 @@ The kernels and `script.account_of` are held against scripts written out by hand
 
 import hashlib
 from collections.abc import Sequence
-from itertools import count
 
 import coincurve
 import numpy as np
@@ -21,6 +20,7 @@ from reflow.blocks.source import byte_array
 from reflow.blocks.undo_writer import Coin, compress_script, serialize_undo, sha256d
 from reflow.network import MAIN, REGTEST
 from reflow.script import account_of, account_script, address_of, describe, public_key_of, script_of
+from reflow.simulate.chain import find_header
 from reflow.simulate.serialize import (
     NO_TXID,
     NO_VOUT,
@@ -30,7 +30,6 @@ from reflow.simulate.serialize import (
     Transaction,
     merkle_root,
     serialize_block,
-    serialize_header,
     serialize_transaction,
     txid,
 )
@@ -178,9 +177,6 @@ def one_block(spent: bytes, outputs: tuple[Output, ...]) -> tuple[list[bytes], l
     coinbase = Transaction((Input(Prevout(NO_TXID, NO_VOUT), b"\x51\x51"),), (Output(50, b"\x51"),))
     payment = Transaction((Input(Prevout(b"\x01" * 32, 0)),), outputs)
     root = merkle_root([txid(coinbase), txid(payment)])
-    headers = (
-        serialize_header(1, sha256d(b"before"), root, 1_600_000_000, 0x207FFFFF, nonce) for nonce in count()
-    )
-    header = next(header for header in headers if sha256d(header)[31] < 0x80)  # as these bits demand
+    header, _ = find_header(sha256d(b"before"), root, 1_600_000_000)
     block = serialize_block(header, [serialize_transaction(coinbase), serialize_transaction(payment)])
     return [block], [serialize_undo([[Coin(157, spent, 100, False)]])]

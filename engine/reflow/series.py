@@ -12,7 +12,7 @@ from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, Inexact
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from reflow.text import MOST_BYTES, check_size, listed, open_regular, shortened, shown
+from reflow.text import MOST_BYTES, check_size, listed, one_line, open_regular, shortened, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -188,7 +188,7 @@ def parquet_table(binary: BinaryIO, columns: Sequence[str] | None = None) -> "pa
         table.validate(full=True)
         return table
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"not a Parquet file: {_one_line(error)}") from None
+        raise ValueError(f"not a Parquet file: {_short_line(error)}") from None
 
 
 def parquet_rows(table: "pa.Table") -> Iterator[dict[str, Any]]:
@@ -211,7 +211,7 @@ def parquet_rows(table: "pa.Table") -> Iterator[dict[str, Any]]:
                     cells[name] = None if cells[name] is None else np.float32(cells[name])
                 yield cells
     except (pa.ArrowException, OverflowError, ValueError) as error:
-        raise ValueError(f"not such a Parquet file: {_one_line(error)}") from None
+        raise ValueError(f"not such a Parquet file: {_short_line(error)}") from None
 
 
 def _is_ns(kind: "pa.DataType") -> bool:
@@ -221,5 +221,5 @@ def _is_ns(kind: "pa.DataType") -> bool:
     return bool(pa.types.is_timestamp(kind) and kind.unit == "ns")
 
 
-def _one_line(error: Exception) -> str:
-    return shortened(" ".join(str(error).split()), 200)
+def _short_line(error: Exception) -> str:
+    return shortened(one_line(error), 200)

@@ -86,6 +86,11 @@ def check_size(file: io.BufferedReader, most: int) -> None:
         raise OSError(errno.EFBIG, f"larger than {most >> 20:,} MiB, the most that is read of such a file")
 
 
+def one_line(text: object) -> str:
+    """The message of an error, or other text, without its line breaks."""
+    return " ".join(str(text).split())
+
+
 def shown(value: object) -> str:
     """A value of somebody else's in a message: in quotes if it is text, and short."""
     if isinstance(value, str | bytes):

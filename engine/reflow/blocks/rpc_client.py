@@ -26,7 +26,7 @@ from bitcoinrpc.authproxy import AuthServiceProxy, JSONRPCException
 
 from reflow.errors import SourceError
 from reflow.network import NETWORKS
-from reflow.text import open_regular
+from reflow.text import one_line, open_regular
 
 PATIENCE_SECONDS: Final = 180.0
 """How long a question may take, all tries together."""
@@ -112,7 +112,7 @@ class RpcClient:
 
     def clean(self, text: object) -> str:
         """Words that came from the node, made fit for a message: one line of printable ASCII, not long, no secrets."""
-        line = " ".join(str(text).split()).encode("ascii", "backslashreplace").decode()
+        line = one_line(text).encode("ascii", "backslashreplace").decode()
         line = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in line)
         user, _, password = self._credentials.partition(":")
         header = base64.b64encode(self._credentials.encode()).decode()

@@ -23,7 +23,7 @@ from reflow.network import NETWORKS, PERIOD, Network
 from reflow.store.duckdb import DuckDbStore, connect, count, memory_limit
 from reflow.store.relations import WANTED_BLOCK
 from reflow.store.resources import query
-from reflow.text import is_utf8, open_regular
+from reflow.text import is_utf8, one_line, open_regular
 
 SCHEMA_VERSION: Final = 2
 """Version of queries/schema.sql and of what its columns mean; a ledger with any other is refused.
@@ -336,9 +336,7 @@ def memory_bytes(memory: str) -> int:
     """A memory limit such as "4GB" or "80%" in bytes, as DuckDB reads it. Raises LedgerError if it is not one."""
     with connect() as con:
         _configure(con, memory, None)
-        limit = "SELECT parse_formatted_bytes(current_setting('memory_limit'))"
-        [(size,)] = con.execute(limit).fetchall()
-    return int(size)
+        return memory_limit(con)
 
 
 def _configure(con: duckdb.DuckDBPyConnection, memory: str | None, threads: int | None) -> None:
@@ -398,8 +396,3 @@ def _identify(con: duckdb.DuckDBPyConnection, file: Path | None) -> Network:
             f"{file}: ledger of network {meta.get('network')}, expected one of {', '.join(NETWORKS)}"
         )
     return NETWORKS[meta["network"]]
-
-
-def one_line(error: BaseException) -> str:
-    """The message of an error without its line breaks."""
-    return " ".join(str(error).split())

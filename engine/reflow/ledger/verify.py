@@ -15,7 +15,7 @@ import numpy as np
 from reflow.errors import LedgerError
 from reflow.ledger.faults import Fault, Faults
 from reflow.ledger.kept_days import check_days
-from reflow.ledger.ledger import Ledger, Tip, memory_bytes, one_line, raise_if_storage_failed
+from reflow.ledger.ledger import Ledger, Tip, memory_bytes, raise_if_storage_failed
 from reflow.ledger.scan_state import check_scan
 from reflow.ledger.verify_blocks import Before, Blocks, Longs, check_blocks, genesis, pieces, read_blocks
 from reflow.ledger.verify_coins import CoinCheck
@@ -23,6 +23,7 @@ from reflow.ledger.verify_rows import Counted, check_scripts, count_rows
 from reflow.progress import Progress, silent
 from reflow.store.duckdb import DuckDbStore
 from reflow.store.resources import database_bytes, in_order, query
+from reflow.text import one_line
 
 CHUNK: Final = 10_000
 """Heights whose blocks have a digest together: from one multiple of this to the next."""

@@ -17,7 +17,7 @@ from reflow.errors import LabelError
 from reflow.network import Network
 from reflow.script import AddressError, script_of
 from reflow.store.resources import folder
-from reflow.text import BadTextError, listed, read_text, shown
+from reflow.text import BadTextError, listed, one_line, read_text, shown
 
 EXCHANGE: Final = "exchange"
 """The category whose entities get metrics of their own; accounts of all others are merely not claimable."""
@@ -244,7 +244,7 @@ def _compose(text: str) -> Any:
             composer.take(event)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        problem = getattr(error, "problem", None) or one_line(error)
         raise _YamlError(mark.line + 1 if mark else 0, problem) from None
     return composer.root
 

@@ -13,7 +13,7 @@ from reflow.errors import ResultsError
 from reflow.files import DIGESTS
 from reflow.results.read import RUN, check_seal, read_file, read_run, read_settled
 from reflow.series import parquet_table
-from reflow.text import read_text
+from reflow.text import one_line, read_text
 
 _DECIMAL: Final = pl.Decimal(38, VALUE_PLACES)
 
@@ -86,7 +86,7 @@ def _read_metrics(path: Path, run: dict[str, Any]) -> pl.DataFrame:
             pl.col("metric").cast(pl.String), pl.col("time").cast(pl.Date), pl.col("value").cast(_DECIMAL)
         ).sort("metric", "time")
     except pl.exceptions.PolarsError as error:
-        raise ResultsError(f"{path}: not what recompute writes: {' '.join(str(error).split())}") from None
+        raise ResultsError(f"{path}: not what recompute writes: {one_line(error)}") from None
     if metrics.is_empty():
         raise ResultsError(f"{path}: no day in it, expected one complete day at least")
     days = metrics["time"].unique().sort()

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from reflow.errors import ResultsError
 from reflow.files import DIGESTS, SEAL, seal_of, settle
 from reflow.series import Series, Table, csv_rows, parse_day, parse_number
-from reflow.text import MOST_BYTES, check_size, open_regular, read_text
+from reflow.text import MOST_BYTES, check_size, one_line, open_regular, read_text
 
 RUN: Final = "run.json"
 """The manifest of what recompute wrote."""
@@ -182,7 +182,7 @@ def misfit(run: dict[str, Any], parquet: Path) -> str:
     try:
         written = pq.read_schema(parquet).metadata or {}
     except pa.ArrowException as error:
-        raise ResultsError(f"{parquet}: not what recompute writes: {' '.join(str(error).split())}") from None
+        raise ResultsError(f"{parquet}: not what recompute writes: {one_line(error)}") from None
     digests: dict[str, str] = run.get("digests", {})
     differ = [name for name, digest in digests.items() if written.get(name.encode(), b"").decode() != digest]
     return f"digest of {differ[0]}" if differ else ""

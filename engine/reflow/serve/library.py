@@ -27,7 +27,7 @@ from reflow.results.write import write_series
 from reflow.serve.answer import not_supported, unavailable
 from reflow.store.duckdb import DatabaseError, ParquetStore
 from reflow.store.relations import METRIC_VALUE
-from reflow.text import escaped
+from reflow.text import escaped, one_line
 from reflow.vendor.files import read_vendor
 
 VENDOR: Final = "vendor"
@@ -376,4 +376,4 @@ def _state_of(file: os.stat_result) -> tuple[int, int, int]:
 
 def warn(what: object) -> None:
     """One line on stderr, for the operator."""
-    print("reflow:", escaped(" ".join(str(what).split())), file=sys.stderr, flush=True)
+    print("reflow:", escaped(one_line(what)), file=sys.stderr, flush=True)
