@@ -24,6 +24,7 @@ from reflow.script import address_of
 from support.chains import KEY, ingest_folder, simulation, write_simulation
 from support.damage import DAMAGES, call, verbs
 
+TESTS = Path(__file__).parent
 BLOCKS = 150
 STEP = 1 if os.environ.get("REFLOW_EVERY_DAMAGE") else 4
 """An ordinary run takes every fourth damage."""
@@ -51,7 +52,7 @@ def run_all(home: Path) -> Iterator[dict[str, Any]]:
             capture_output=True,
             text=True,
             check=False,
-            env=None,
+            env={**os.environ, "PYTHONPATH": str(TESTS)},
         )
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         yield from (line for line in lines if "verb" in line)
