@@ -1,6 +1,6 @@
-"""Loads reflow once, then forks for each call that a test asks for, with the shim armed in the child.
+"""Loads reflow once, then forks for each call that a test asks for, with the shim, if there is one, armed in the child.
 
-    LD_PRELOAD=shim.so python -m support.fork_server shim.so [FOLDER_OF_BLOCKS]
+    [LD_PRELOAD=shim.so] python -m support.fork_server (shim.so | -) [FOLDER_OF_BLOCKS]
 
 A line of JSON comes in for each call and goes out for each result (see support/shim.py). A fork costs milliseconds
 where a start of Python costs more than a second. With a folder of blocks it ingests them once, so that the kernels
@@ -96,7 +96,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
 """Calls that are no verbs."""
 
 
-def _child(request: dict[str, Any], shim: ctypes.CDLL, shared: int, out: int, err: int) -> None:
+def _child(request: dict[str, Any], shim: ctypes.CDLL | None, shared: int, out: int, err: int) -> None:
     """Run the call and leave; never returns."""
     status = 70
     try:
@@ -104,7 +104,10 @@ def _child(request: dict[str, Any], shim: ctypes.CDLL, shared: int, out: int, er
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(out, 1)
         os.dup2(err, 2)
-        if request["arm"] is not None:
+        if "environment" in request:
+            os.environ.clear()
+            os.environ.update(request["environment"])
+        if shim is not None and request["arm"] is not None:
             kinds, action, nth, error, least, journal, saves = request["arm"]
             shim.shim_arm(
                 ctypes.c_void_p(shared),
@@ -118,7 +121,7 @@ def _child(request: dict[str, Any], shim: ctypes.CDLL, shared: int, out: int, er
                 saves.encode(),
             )
         args = request["args"]
-        if args[0] in _OTHERS:
+        if args and args[0] in _OTHERS:
             _OTHERS[args[0]](*args[1:])
         else:
             app(args, prog_name="reflow")
@@ -149,7 +152,7 @@ def _wait(pid: int, patience: float) -> int:
     return os.waitstatus_to_exitcode(status) if ready else HUNG
 
 
-def _run(request: dict[str, Any], shim: ctypes.CDLL, memory: mmap.mmap) -> list[dict[str, Any]]:
+def _run(request: dict[str, Any], shim: ctypes.CDLL | None, memory: mmap.mmap) -> list[dict[str, Any]]:
     """All calls of a request, begun together, each after its delay; what became of each."""
     shared = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     memory[:_SHARED] = bytes(_SHARED)
@@ -175,14 +178,14 @@ def _run(request: dict[str, Any], shim: ctypes.CDLL, memory: mmap.mmap) -> list[
     return results
 
 
-def _serve(shim: ctypes.CDLL) -> None:
+def _serve(shim: ctypes.CDLL | None) -> None:
     memory = mmap.mmap(-1, 4096)
     for line in sys.stdin:
         print(json.dumps(_run(json.loads(line), shim, memory)), flush=True)
 
 
 if __name__ == "__main__":
-    library = ctypes.CDLL(sys.argv[1])
+    library = None if sys.argv[1] == "-" else ctypes.CDLL(sys.argv[1])
     _load()
     for blocks in sys.argv[2:]:
         _load_kernels(blocks)

@@ -14,6 +14,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from support.command import run
+
 _SET_FLAGS, _UP = 0x8914, 0x1
 
 
@@ -30,10 +32,10 @@ def main() -> None:
     _run(told, "verify", ledger)
     _run(told, "labels check", files["labels"], "--ledger", ledger)
     _run(told, "metrics", "Flow*Ntv", "--labels", files["labels"], "--network", "regtest")
-    run = json.loads(_run(told, "recompute", ledger, *labels, "--prices", files["prices"], "--out", out))
+    made = json.loads(_run(told, "recompute", ledger, *labels, "--prices", files["prices"], "--out", out))
     _run(told, "pools", ledger, *labels, "--out", folder / "pools")
     _run(told, "clusters", ledger, *labels, "--out", folder / "clusters")
-    _run(told, "explain", ledger, "BlkCnt", run["first_day"], *labels, "--graph", folder / "graph")
+    _run(told, "explain", ledger, "BlkCnt", made["first_day"], *labels, "--graph", folder / "graph")
     vendor = ["--vendor", files["vendor"]]
     _run(told, "crosscheck", "--metrics", out, *vendor, "--out", out, "--ledger", ledger, *labels)
     _run(told, "sweep", ledger, *labels, *vendor, "--out", out, "--metrics", "BlkCnt")
@@ -53,20 +55,14 @@ def _reached() -> bool:
         return any_socket.connect_ex(("192.0.2.1", 53)) == 0
 
 
-def _command(*args: object) -> list[str]:
-    return [sys.executable, "-m", "reflow.cli", *map(str, args)]
-
-
 def _run(told: dict[str, Any], verb: str, *args: object) -> str:
-    done = subprocess.run(
-        _command(*verb.split(), *args, "--json"), capture_output=True, text=True, check=False
-    )
+    done = run(*verb.split(), *args, "--json")
     told[verb] = [done.returncode, done.stderr]
     return done.stdout
 
 
 def _ask_server(*args: object) -> list[Any]:
-    command = _command("serve", *args, "--port", 0, "--json")
+    command = [sys.executable, "-m", "reflow.cli", "serve", *map(str, args), "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout
         try:
