@@ -20,14 +20,29 @@ PATIENCE = 300
 
 
 def run(*args: object, cwd: Path | None = None, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run `reflow ARGS` without a terminal; what is not given of the environment is inherited."""
+    """Run `reflow ARGS` without a terminal; what is not given of the environment is inherited.
+
+    With a PYTHONPATH of its own it is a new process, which imports what it finds there.
+    """
+    whole = os.environ | {"COLUMNS": "200"} | environment
+    if "PYTHONPATH" in environment:
+        command = [sys.executable, "-m", "reflow.cli", *map(str, args)]
+        return subprocess.run(
+            command,
+            cwd=cwd,
+            env=whole,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     server = _server()
     request = {
         "calls": [[list(map(str, args)), 0]],
         "cwd": str(cwd or Path.cwd()),
         "patience": PATIENCE,
         "arm": None,
-        "environment": os.environ | {"COLUMNS": "200"} | environment,
+        "environment": whole,
     }
     assert server.stdin is not None
     assert server.stdout is not None

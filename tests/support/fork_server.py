@@ -47,7 +47,10 @@ def _load() -> None:
 
     for module in walk_packages(reflow.__path__, "reflow."):
         if not module.name.endswith("__main__"):
-            import_module(module.name)
+            with suppress(
+                ReflowError
+            ):  # what an extra lacks, such as pyspark, is said by the verb that needs it
+                import_module(module.name)
     _ = altair, duckdb, jinja2, matplotlib, networkx, polars, pyarrow.parquet
 
 
