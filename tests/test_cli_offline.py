@@ -11,7 +11,7 @@ import pytest
 
 from support import without_network
 from support.command import VERBS
-from support.surroundings import ROOT
+from support.surroundings import PYTHONPATH
 
 ODD = "a b 'q' \"d\" %41 #h *[1] {x,y} ;$HOME & ü字"
 
@@ -42,7 +42,7 @@ def test_every_verb_works_without_a_network_in_an_odd_folder(tmp_path: Path) -> 
         text=True,
         check=False,
         cwd=folder,
-        env=os.environ | {"HOME": str(home), "PYTHONPATH": str(ROOT / "tests")},
+        env=os.environ | {"HOME": str(home), "PYTHONPATH": PYTHONPATH},
         timeout=600,
     )
     assert done.returncode == 0, done.stderr

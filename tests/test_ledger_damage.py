@@ -23,8 +23,8 @@ from reflow.network import REGTEST
 from reflow.script import address_of
 from support.chains import KEY, ingest_folder, simulation, write_simulation
 from support.damage import DAMAGES, call, verbs
+from support.surroundings import PYTHONPATH
 
-TESTS = Path(__file__).parent
 BLOCKS = 150
 STEP = 1 if os.environ.get("REFLOW_EVERY_DAMAGE") else 4
 """An ordinary run takes every fourth damage."""
@@ -52,7 +52,7 @@ def run_all(home: Path) -> Iterator[dict[str, Any]]:
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "PYTHONPATH": str(TESTS)},
+            env=os.environ | {"PYTHONPATH": PYTHONPATH},
         )
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         yield from (line for line in lines if "verb" in line)

@@ -9,7 +9,7 @@ import pytest
 
 from fuzz import TARGET_NAMES
 from fuzz.targets import CORPUS, TARGETS, corpus
-from support.surroundings import ROOT, need_wheel
+from support.surroundings import PYTHONPATH, need_wheel
 
 SECONDS = 3
 """Of fuzzing, for each target."""
@@ -43,7 +43,7 @@ def test_a_few_seconds_find_nothing(name: str, tmp_path: Path) -> None:
     need_wheel("atheris")
     done = subprocess.run(
         [sys.executable, "-m", "fuzz.fuzz", name, "--seconds", str(SECONDS), "--findings", tmp_path],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "engine"), str(ROOT / "tests")])},
+        env=os.environ | {"PYTHONPATH": PYTHONPATH},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -1,7 +1,6 @@
 """The `reflow` command as a process of its own: a fork of one that has loaded reflow (see fork_server.py)."""
 
 import atexit
-import json
 import os
 import subprocess
 import sys
@@ -13,10 +12,10 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from reflow.cli.main import app
-from support.surroundings import ROOT
+from support.shim import Lab
 
-PATIENCE = 300
-"""Seconds until a call counts as hanging."""
+_PATIENCE = 300
+"""Seconds until a call counts as hanging: a demo on a busy machine takes a while."""
 
 
 def run(*args: object, cwd: Path | None = None, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -36,35 +35,16 @@ def run(*args: object, cwd: Path | None = None, **environment: str) -> "subproce
             text=True,
             check=False,
         )
-    server = _server()
-    request = {
-        "calls": [[list(map(str, args)), 0]],
-        "cwd": str(cwd or Path.cwd()),
-        "patience": PATIENCE,
-        "arm": None,
-        "environment": whole,
-    }
-    assert server.stdin is not None
-    assert server.stdout is not None
-    server.stdin.write(json.dumps(request) + "\n")
-    server.stdin.flush()
-    [called] = json.loads(server.stdout.readline())
-    return subprocess.CompletedProcess(["reflow"], called["status"], called["out"], called["err"])
+    called = _lab().call(tuple(map(str, args)), cwd or Path.cwd(), environment=whole)
+    return subprocess.CompletedProcess(["reflow"], called.status, called.out, called.err)
 
 
 @cache
-def _server() -> "subprocess.Popen[str]":
-    """The process that forks, begun by the first call and ended with the tests."""
-    paths = [str(ROOT / "engine"), str(ROOT / "tests")]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "support.fork_server", "-"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-    )
-    atexit.register(server.kill)
-    return server
+def _lab() -> Lab:
+    """Begun by the first call, ended with the tests."""
+    lab = Lab(armed=False, patience=_PATIENCE)
+    atexit.register(lab.close)
+    return lab
 
 
 def _leaves(command: Any, name: str) -> dict[str, Any]:

@@ -47,10 +47,7 @@ def _load() -> None:
 
     for module in walk_packages(reflow.__path__, "reflow."):
         if not module.name.endswith("__main__"):
-            with suppress(
-                ReflowError
-            ):  # what an extra lacks, such as pyspark, is said by the verb that needs it
-                import_module(module.name)
+            import_module(module.name)
     _ = altair, duckdb, jinja2, matplotlib, networkx, polars, pyarrow.parquet
 
 
@@ -107,9 +104,8 @@ def _child(request: dict[str, Any], shim: ctypes.CDLL | None, shared: int, out: 
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(out, 1)
         os.dup2(err, 2)
-        if "environment" in request:
-            os.environ.clear()
-            os.environ.update(request["environment"])
+        os.environ.clear()
+        os.environ.update(request["environment"])
         if shim is not None and request["arm"] is not None:
             kinds, action, nth, error, least, journal, saves = request["arm"]
             shim.shim_arm(

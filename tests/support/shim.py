@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
-from support.surroundings import ROOT, need
+from support.surroundings import PYTHONPATH, need
 
 SOURCE: Final = Path(__file__).with_suffix(".c")
 
@@ -83,34 +83,48 @@ def build_shim() -> Path:
 class Lab:
     """A process that has loaded reflow with the shim, and forks for every call; use it as a context manager.
 
-    It ingests `blocks` once, if they are given, so that forks find the kernels loaded.
+    It ingests `blocks` once, if they are given, so that forks find the kernels loaded. Without `armed` there is no
+    shim, which needs a compiler, and no call can be armed.
     """
 
-    def __init__(self, blocks: Path | None = None) -> None:
-        shim = build_shim()
+    def __init__(self, blocks: Path | None = None, *, armed: bool = True, patience: float = PATIENCE) -> None:
+        shim = build_shim() if armed else None
+        self._patience: Final = patience
+        preload = {} if shim is None else {"LD_PRELOAD": str(shim), "PYTHONDONTWRITEBYTECODE": "1"}
+        own = {"COLUMNS": "200", "PYTHONPATH": PYTHONPATH}
+        self._environment: Final = dict(os.environ) | own | preload
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "support.fork_server", shim, *([blocks] if blocks else [])],
+            [sys.executable, "-m", "support.fork_server", shim or "-", *([blocks] if blocks else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ
-            | {"COLUMNS": "200", "LD_PRELOAD": str(shim), "PYTHONDONTWRITEBYTECODE": "1"}
-            | {"PYTHONPATH": os.pathsep.join([str(ROOT / "engine"), str(ROOT / "tests")])},
+            env=self._environment,
         )
 
-    def call(self, args: tuple[str, ...], cwd: Path, arm: Arm | None = None) -> Called:
+    def call(
+        self,
+        args: tuple[str, ...],
+        cwd: Path,
+        arm: Arm | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> Called:
         """Run `reflow ARGS` in a fork, in the folder `cwd`, which is also the folder that the shim watches."""
-        [called] = self.together([(args, 0.0)], cwd, arm)
+        [called] = self.together([(args, 0.0)], cwd, arm, environment)
         return called
 
     def together(
-        self, calls: list[tuple[tuple[str, ...], float]], cwd: Path, arm: Arm | None = None
+        self,
+        calls: list[tuple[tuple[str, ...], float]],
+        cwd: Path,
+        arm: Arm | None = None,
+        environment: dict[str, str] | None = None,
     ) -> list[Called]:
-        """Run several at once, each after some seconds; gives what became of each."""
+        """Run several at once, each after some seconds, in this environment; gives what became of each."""
         request: dict[str, Any] = {
             "calls": calls,
             "cwd": str(cwd.resolve()),
-            "patience": PATIENCE,
+            "patience": self._patience,
+            "environment": self._environment if environment is None else environment,
             "arm": None,
         }
         if arm is not None:

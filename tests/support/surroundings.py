@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
+PYTHONPATH = os.pathsep.join([str(ROOT / "engine"), str(ROOT / "tests")])
+"""Where processes that tests begin find reflow and the helpers of the tests."""
 
 
 def need(found: bool, what: str) -> None:

@@ -24,7 +24,7 @@ from fuzz import TARGET_NAMES
 from support.corruption import Corruptions
 from support.crashes import ATTACKS, SCENARIOS, Bench, Point, make_inputs
 from support.shim import Lab
-from support.surroundings import ROOT
+from support.surroundings import PYTHONPATH
 
 WORKERS: Final = 2
 SEED: Final = 12
@@ -108,7 +108,7 @@ def fuzz(tally: Tally, seconds_each: float, findings: Path) -> None:
                 "--findings",
                 findings,
             ],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "engine"), str(ROOT / "tests")])},
+            env=os.environ | {"PYTHONPATH": PYTHONPATH},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
